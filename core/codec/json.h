@@ -1,0 +1,45 @@
+/* JSON: a writer that appends to a buffer, and a pull parser over a whole text (RFC 8259). */
+#pragma once
+#include "core/base/base.h"
+
+/* Writer: commas are put by itself. */
+struct pl_json_w {
+    struct pl_buf *out;
+    bool comma;
+};
+static inline struct pl_json_w pl_json_w(struct pl_buf *out) { return (struct pl_json_w){out, false}; }
+void pl_json_obj(struct pl_json_w *w);     /* { */
+void pl_json_obj_end(struct pl_json_w *w); /* } */
+void pl_json_arr(struct pl_json_w *w);
+void pl_json_arr_end(struct pl_json_w *w);
+void pl_json_key(struct pl_json_w *w, const char *key);
+void pl_json_key_s(struct pl_json_w *w, pl_str key);
+void pl_json_str(struct pl_json_w *w, pl_str s); /* invalid UTF-8 becomes U+FFFD */
+void pl_json_i64(struct pl_json_w *w, int64_t x);
+void pl_json_f64(struct pl_json_w *w, double x); /* NaN and infinities as strings */
+void pl_json_bool(struct pl_json_w *w, bool x);
+void pl_json_null(struct pl_json_w *w);
+void pl_json_raw(struct pl_json_w *w, pl_str s);
+
+/* Pull parser. `for (;;) switch (pl_json_next(&r)) ...`. Duplicate keys are given as they come. */
+enum pl_json_tok {
+    PL_JSON_END, PL_JSON_OBJ, PL_JSON_OBJ_END, PL_JSON_ARR, PL_JSON_ARR_END,
+    PL_JSON_KEY, PL_JSON_STR, PL_JSON_NUM, PL_JSON_TRUE, PL_JSON_FALSE, PL_JSON_NULL,
+    PL_JSON_ERROR,
+};
+#define PL_JSON_DEPTH_MAX 64
+struct pl_json_r {
+    const char *p, *end, *begin;
+    struct pl_buf text;  /* for strings with escapes */
+    pl_str str;          /* KEY, STR: unescaped, borrowed until the next call; NUM: its text */
+    double num;          /* NUM */
+    size_t at;           /* byte offset of the token, or of the error */
+    const char *why;     /* ERROR: a static sentence */
+    uint8_t stack[PL_JSON_DEPTH_MAX];
+    unsigned depth, state;
+};
+void pl_json_r_init(struct pl_json_r *r, pl_str text);
+void pl_json_r_fini(struct pl_json_r *r);
+enum pl_json_tok pl_json_next(struct pl_json_r *r);
+/** Skip the value that comes next (or the rest of the one just begun by OBJ or ARR). */
+int pl_json_skip(struct pl_json_r *r);
