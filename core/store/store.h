@@ -19,6 +19,7 @@
 #include "core/model/model.h"
 
 struct pl_store;
+struct pl_batch;
 struct pl_tenant;
 
 enum pl_durability {
