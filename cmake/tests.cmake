@@ -11,13 +11,12 @@ if(NOT CMOCKA_FOUND)
   message(FATAL_ERROR "PL_TESTS needs cmocka (Debian: libcmocka-dev)")
 endif()
 
-# A test may look below any floor.
+# A test may look below any floor. It runs in the source directory, so paths of data are relative.
 add_library(pl_test INTERFACE)
 target_link_libraries(pl_test INTERFACE pl_flags ${PL_LIBS} pl_llhttp pl_roaring OpenSSL::SSL
   OpenSSL::Crypto ZLIB::ZLIB PkgConfig::XXHASH PkgConfig::PCRE2 PkgConfig::ZSTD PkgConfig::SNAPPY
   PkgConfig::LMDB PkgConfig::UV PkgConfig::CURL PkgConfig::LUAJIT PkgConfig::MSGPACK
   PkgConfig::YAML PkgConfig::SODIUM)
-target_compile_definitions(pl_test INTERFACE PL_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 
 # --- unit ---
 file(GLOB unit_tests CONFIGURE_DEPENDS "tests/unit/*/*_test.c")
@@ -44,7 +43,8 @@ foreach(source ${fuzz_targets})
   if(PL_FUZZ)
     add_executable(${target} "${source}")
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
-    add_test(NAME "fuzz/${name}" COMMAND ${target} -runs=0 "${corpus}")
+    add_test(NAME "fuzz/${name}" COMMAND ${target} -runs=0 "${corpus}"
+      WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   else()
     add_executable(${target} "${source}" tests/fuzz/replay.c)
     add_test(NAME "fuzz/${name}" COMMAND ${target} "${corpus}")
