@@ -5,5 +5,5 @@
 #include "core/codec/number.h"
 #include "core/codec/json.h"
 #include "core/codec/protobuf.h"
-#include "core/codec/snappy.h"
+#include "core/codec/compress.h"
 #include "core/codec/msgpack.h"

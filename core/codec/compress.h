@@ -1,0 +1,20 @@
+/* Compressed bodies as a whole: snappy's block format (remote write) and framed format, zstd, gzip,
+ * deflate. Each decoder appends to out, at most `max` bytes: a bomb costs no more than the limit.
+ * Any thread.
+ *
+ * All return 0; PL_ECORRUPT (also for input cut short), PL_ELIMIT (would inflate to more than max,
+ * or asks for a window of more), PL_ENOMEM. On failure out holds what it held before. */
+#pragma once
+#include "core/base/base.h"
+
+/** Block or framed: the framed format begins with its stream identifier. CRCs are checked. */
+int pl_snappy_decode(pl_str src, size_t max, struct pl_buf *out);
+/** Block format. */
+int pl_snappy_encode(pl_str src, struct pl_buf *out);
+int pl_zstd_decode(pl_str src, size_t max, struct pl_buf *out); /* any number of frames */
+int pl_gzip_decode(pl_str src, size_t max, struct pl_buf *out); /* gzip and zlib, members joined */
+int pl_deflate_decode(pl_str src, size_t max, struct pl_buf *out); /* zlib, or raw deflate */
+/** One gzip member. @param level 1 (fast) to 9 */
+int pl_gzip_encode(pl_str src, int level, struct pl_buf *out);
+/** One frame with its content size. @param level 1 (fast) to 19 */
+int pl_zstd_encode(pl_str src, int level, struct pl_buf *out);
