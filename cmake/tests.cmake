@@ -1,5 +1,6 @@
 # Tests by glob. ctest labels: unit (seconds, no server), fuzz (corpus replay), lint, e2e (the real
-# binary), quick (those of e2e that are fast), interop (real peers).
+# binary), quick (those of e2e that are fast), faults (e2e that needs a debug build), interop
+# (real peers).
 enable_testing()
 
 pkg_check_modules(CMOCKA IMPORTED_TARGET cmocka)
@@ -88,18 +89,26 @@ if(Python3_FOUND)
       foreach(source ${scripts})
         get_filename_component(file "${source}" NAME_WE)
         string(REGEX REPLACE "^test_" "" name "${file}")
-        add_test(NAME "${level}/${name}" COMMAND Python3::Interpreter "${source}" -v)
-        # The first 20 lines may say how the file wants to be run: `# quick`, `# timeout: 900`.
+        # Comments at the head of a file say how it wants to be run: `# quick` (also in
+        # ./dev test --quick), `# faults` (needs a debug build), `# timeout: 900`.
         file(STRINGS "${source}" is_quick REGEX "^# quick" LIMIT_COUNT 1)
+        file(STRINGS "${source}" needs_faults REGEX "^# faults" LIMIT_COUNT 1)
         file(STRINGS "${source}" timeout REGEX "^# timeout: [0-9]+" LIMIT_COUNT 1)
+        if(needs_faults AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+          continue()
+        endif()
         set(labels ${level})
         if(is_quick)
           list(APPEND labels quick)
+        endif()
+        if(needs_faults)
+          list(APPEND labels faults)
         endif()
         string(REGEX REPLACE "^# timeout: ([0-9]+).*" "\\1" seconds "${timeout}")
         if(NOT seconds)
           set(seconds 300)
         endif()
+        add_test(NAME "${level}/${name}" COMMAND Python3::Interpreter "${source}" -v)
         set_tests_properties("${level}/${name}" PROPERTIES LABELS "${labels}" TIMEOUT ${seconds}
           ENVIRONMENT
           "PERILUNE_BIN=$<TARGET_FILE:perilune>;PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/e2e/lib;PYTHONDONTWRITEBYTECODE=1")

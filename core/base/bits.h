@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+/* clang-format off: one line each */
 static inline uint16_t pl_rd16(const void *p) { uint16_t x; memcpy(&x, p, 2); return x; }
 static inline uint32_t pl_rd32(const void *p) { uint32_t x; memcpy(&x, p, 4); return x; }
 static inline uint64_t pl_rd64(const void *p) { uint64_t x; memcpy(&x, p, 8); return x; }
@@ -16,6 +17,7 @@ static inline uint64_t pl_f64_bits(double x) { uint64_t u; memcpy(&u, &x, 8); re
 static inline double pl_bits_f64(uint64_t u) { double x; memcpy(&x, &u, 8); return x; }
 static inline uint64_t pl_zigzag(int64_t x) { return ((uint64_t)x << 1) ^ (uint64_t)(x >> 63); }
 static inline int64_t pl_unzigzag(uint64_t x) { return (int64_t)(x >> 1) ^ -(int64_t)(x & 1); }
+/* clang-format on */
 
 #define PL_VARINT_MAX 10
 /** Write at p (room for PL_VARINT_MAX); returns the byte count. */
