@@ -1,14 +1,14 @@
 /* Columns: a run of timestamps or of values of one series, each encoded by the best of several
  * codecs, chosen per column by size. Bit-exact for every double: NaN payloads, -0.0, infinities.
  *
- *     column = u8 codec | codec's bytes          the count is known from outside (the pack's directory)
- *
- * Timestamps: fixed interval; delta-of-delta with frame-of-reference bit packing (exceptions
- * patched); raw. Values: constant; linear; decimal-scaled integers (ALP, Afroozeh et al., SIGMOD
- * 2024: exponent and factor chosen per column, values that do not round-trip patched) then the best
- * of frame-of-reference, delta, delta-of-delta with bit packing in blocks, and an entropy-coded
- * (Rice or similar, per block) form for sealed data; XOR (Gorilla VLDB 2015, Chimp VLDB 2022) for
- * true doubles; raw. Decoding is vectorised (AVX2 by run-time dispatch, scalar reference beside it). */
+ * A column does not say how many it holds: the pack's directory does. Timestamps: fixed interval, or
+ * integers. Values: integers m with value = m / 10^e (ALP, Afroozeh et al., SIGMOD 2024; what does
+ * not fit is patched), the bits of true doubles as integers, or raw. Integers: plain, differences,
+ * differences of differences, or distances from a line, with a common step taken out; then the
+ * smallest of constant, bit packed with patches, Rice coded (SMALL), or sparse. Decoding is
+ * vectorised (AVX2 by run-time dispatch, a scalar reference beside it). The bytes are drawn on top
+ * of vcol.c, tcol.c, ints.c and stream.c, and in docs/formats.md#column.
+ */
 #pragma once
 #include "core/base/base.h"
 
@@ -17,7 +17,8 @@
 /** How hard the encoder searches. FAST for flushes (about 10 ns a sample), SMALL for sealing. */
 enum pl_effort { PL_EFFORT_FAST, PL_EFFORT_SMALL };
 
-/** Append a column. n in [1, PL_CHUNK_MAX]; t ascending (strictly). Returns bytes, PL_ENOMEM. */
+/** Append a column. n in [1, PL_CHUNK_MAX]; t ascending (strictly). Returns bytes, PL_ENOMEM,
+ *  PL_EINVAL (n, or t that does not ascend). */
 int pl_tcol_encode(const int64_t *t, size_t n, enum pl_effort effort, struct pl_buf *out);
 int pl_vcol_encode(const double *v, size_t n, enum pl_effort effort, struct pl_buf *out);
 /** Decode exactly n values from n_src bytes. t, v hold room for PL_CHUNK_MAX. @return bytes read,
@@ -25,10 +26,14 @@ int pl_vcol_encode(const double *v, size_t n, enum pl_effort effort, struct pl_b
 int pl_tcol_decode(const uint8_t *src, size_t n_src, size_t n, int64_t *t);
 int pl_vcol_decode(const uint8_t *src, size_t n_src, size_t n, double *v);
 
-/** What a chunk's header says without decoding; `sum` and `increase` only where has_sums. Exact:
- *  for decimal columns whose integers stay below 2^53 the sum is of the integers, scaled once. */
+/** What a value column says without decoding: constant columns and straight lines do, others have
+ *  `has` false. Exact: first, last, min and max are the doubles of the column; sum and increase only
+ *  where has_sums, which is for integers whose sums stay below 2^53, so that every order of adding
+ *  gives the same double. */
 struct pl_chunk_summary {
-    double first, last, min, max; /* min, max without NaN */
-    double sum, increase;         /* increase is counter-aware */
+    double first, last, min, max;
+    double sum, increase; /* increase is counter-aware */
     bool has, has_sums;
 };
+/** 0 or PL_ECORRUPT. */
+int pl_vcol_summary(const uint8_t *src, size_t n_src, size_t n, struct pl_chunk_summary *out);

@@ -12,14 +12,15 @@ enum pl_sample_type { PL_SAMPLE_FLOAT = 0, PL_SAMPLE_HISTOGRAM = 1 };
 struct pl_pack_writer;
 int pl_pack_writer_new(enum pl_effort effort, struct pl_pack_writer **out);
 void pl_pack_writer_free(struct pl_pack_writer *w);
-/** Add n samples of one series, cut into chunks of at most PL_CHUNK_MAX; ids ascending, a series'
- *  calls ascending in time. t strictly ascending. */
+/** Add n samples of one series, cut evenly into chunks of at most PL_CHUNK_MAX; ids ascending, a
+ *  series' calls ascending in time. t strictly ascending. PL_EINVAL where that is not so. */
 int pl_pack_add(struct pl_pack_writer *w, uint32_t id, const int64_t *t, const double *v, size_t n);
-/** Estimated size of what finish would write now; cut at about PL_PACK_TARGET. */
+/** Size of what finish would write now, before zstd; cut at about PL_PACK_TARGET. */
 size_t pl_pack_size(const struct pl_pack_writer *w);
 #define PL_PACK_TARGET (60 * 1024)
 #define PL_PACK_MAX    (16u << 20) /* a reader refuses more, stored or inflated */
-/** Append the pack's bytes to out and begin a new one. Returns chunks written (0: nothing added). */
+/** Append the pack's bytes to out and begin a new one. Returns chunks written (0: nothing added),
+ *  PL_ENOMEM (also when an add before ran out: what was added is gone), PL_ELIMIT. */
 int pl_pack_finish(struct pl_pack_writer *w, struct pl_buf *out);
 
 /** A chunk of an opened pack: bytes stay where they are until decoded. */
@@ -33,16 +34,21 @@ struct pl_chunk {
     uint32_t tcol_ix;           /* equal number = equal timestamp column inside this pack */
 };
 
+#define PL_PACK_CACHED 16 /* decoded timestamp columns kept, so that a scrape's are decoded once */
+
 /** One open pack; reused for one after another. Not shared between threads. */
 struct pl_pack {
     uint32_t first_id, last_id;
     uint32_t n_chunks;
     int64_t t0, t1;             /* over all chunks */
     struct pl_chunk *chunks;    /* the directory, decoded; ids ascending, then time */
+    /* private */
+    size_t cap_chunks, cap_tcols;
+    uint32_t n_tcols;
+    struct pl_pack_tcol *tcols;
     struct pl_buf scratch;      /* inflated body */
-    size_t cap_chunks;
-    /* last timestamp column decoded, so that series of one scrape decode it once */
-    uint32_t cached_tcol;
+    void *zstd;
+    uint32_t cached[PL_PACK_CACHED];
     int64_t *cached_t;
 };
 void pl_pack_init(struct pl_pack *p);
@@ -55,7 +61,12 @@ int pl_pack_peek(const uint8_t *src, size_t n_src, uint32_t *first_id, uint32_t 
                  int64_t *t1, uint32_t *n_chunks);
 /** Chunks [*from, *to) of a series: 0, or PL_ENOTFOUND. */
 int pl_pack_find(const struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t *to);
-/** Decode chunk i of p; t, v with room for PL_CHUNK_MAX. @return samples, PL_ECORRUPT. */
+/** Decode chunk i of p; t, v with room for PL_CHUNK_MAX. @return samples, PL_ECORRUPT,
+ *  PL_EUNSUPPORTED (not of floats), PL_ENOMEM. */
 int pl_pack_decode(struct pl_pack *p, uint32_t i, int64_t *t, double *v);
-/** Without decoding the columns fully; has = false where the chunk says nothing. */
+/** Its halves: the timestamps where they were decoded (borrowed until the next call on p), and the
+ *  values alone. Chunks with equal tcol_ix have the same timestamps. */
+int pl_pack_times(struct pl_pack *p, uint32_t i, const int64_t **t);
+int pl_pack_values(struct pl_pack *p, uint32_t i, double *v);
+/** pl_vcol_summary of chunk i: without decoding; has = false where the chunk says nothing. */
 int pl_pack_summary(const struct pl_pack *p, uint32_t i, struct pl_chunk_summary *out);
