@@ -27,6 +27,7 @@ struct conn {
     struct pl_session *session;
     struct pl_buf producer;
     uint64_t last_seq; /* accepted for writing */
+    uint64_t durable;  /* acknowledged */
     size_t in_flight;
     bool greeted, paused;
 };
@@ -120,6 +121,7 @@ static void landed(struct pl_task *task)
         say_error(c, pl__status_of(f->err), pl_err_text(f->err));
         pl_stream_close(c->s);
     } else {
+        c->durable = f->seq;
         say_ack(c, f->seq, &f->report);
         if (c->paused && c->in_flight < IN_FLIGHT_MAX / 2) {
             c->paused = false;
@@ -154,7 +156,7 @@ static int hello(struct conn *c, const struct pl_stream_msg *m, char *why, size_
         return e;
     }
     pl_buf_str(&c->producer, m->producer);
-    c->last_seq = m->producer.n ? pl_idem_last(c->tenant, m->producer) : 0;
+    c->last_seq = c->durable = m->producer.n ? pl_idem_last(c->tenant, m->producer) : 0;
     c->greeted = true;
     struct pl_buf out = PL_BUF_INIT;
     pl_mp_w_array(&out, 2);
@@ -174,8 +176,10 @@ static int hello(struct conn *c, const struct pl_stream_msg *m, char *why, size_
 static int samples(struct conn *c, const struct pl_stream_msg *m, char *why, size_t n_why)
 {
     struct pl_api *a = c->api;
-    if (m->seq <= c->last_seq && c->producer.n) {
-        say_ack(c, m->seq, NULL); /* sent again after a break: it is durable, or about to be */
+    if (m->seq <= c->last_seq && c->producer.n) { /* sent again */
+        if (m->seq <= c->durable) {
+            say_ack(c, m->seq, NULL);
+        } /* else it is in flight, and its acknowledgement will come */
         return 0;
     }
     if (c->producer.n && m->seq != c->last_seq + 1) {

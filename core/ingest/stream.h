@@ -14,6 +14,7 @@ enum pl_stream_kind {
     PL_STREAM_DEFINE = 1,  /* [1, handle, {labels}] or [1, [[handle, {labels}], ...]] */
     PL_STREAM_ROWS = 2,    /* [2, seq, handles, t, v]   columns; t may be one integer for all */
     PL_STREAM_COLUMNS = 3, /* [3, seq, [[handle, t, v], ...]]   columns by series */
+    PL_STREAM_ERROR = 15,  /* from the server only: [15, status, text] */
 };
 struct pl_stream_msg {
     enum pl_stream_kind kind;
