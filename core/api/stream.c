@@ -206,7 +206,7 @@ static int samples(struct conn *c, const struct pl_stream_msg *m, char *why, siz
         e = pl_batch_stream_seq(b, pl_buf_view(&c->producer), m->seq);
     }
     if (e < 0) {
-        snprintf(why, n_why, "sequence %llu: %s", (unsigned long long)m->seq,
+        snprintf(why, n_why, "sequence %llu: %.150s", (unsigned long long)m->seq,
                  f && f->report.error[0] ? f->report.error : pl_err_text(e));
         pl_batch_free(b);
         free(f);

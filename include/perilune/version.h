@@ -1,8 +1,10 @@
-/* The version of Perilune. PL_REVISION comes from the build. */
+/* The version of Perilune; both come from the build. */
 #ifndef PERILUNE_VERSION_H
 #define PERILUNE_VERSION_H
 
-#define PL_VERSION "0.1.0"
+#ifndef PL_VERSION
+#define PL_VERSION "unknown"
+#endif
 #ifndef PL_REVISION
 #define PL_REVISION "unknown"
 #endif
