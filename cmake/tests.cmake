@@ -71,12 +71,14 @@ endforeach()
 # --- python: the layers, and end to end ---
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  file(GLOB lint_tests CONFIGURE_DEPENDS "tests/lint/*_test.py")
-  foreach(source ${lint_tests})
+  # Tests of the tests' own tools.
+  file(GLOB tool_tests CONFIGURE_DEPENDS "tests/lint/*_test.py" "tests/e2e/lib/*_test.py")
+  foreach(source ${tool_tests})
     get_filename_component(file "${source}" NAME_WE)
     string(REGEX REPLACE "_test$" "" name "${file}")
-    add_test(NAME "lint/${name}_itself" COMMAND Python3::Interpreter "${source}")
-    set_tests_properties("lint/${name}_itself" PROPERTIES LABELS unit TIMEOUT 60)
+    add_test(NAME "tools/${name}" COMMAND Python3::Interpreter "${source}")
+    set_tests_properties("tools/${name}" PROPERTIES LABELS unit TIMEOUT 60
+      ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
   endforeach()
   if(EXISTS "${CMAKE_SOURCE_DIR}/tests/lint/layers.py")
     add_test(NAME lint/layers COMMAND Python3::Interpreter

@@ -1,6 +1,6 @@
 /* Bump allocator: a list of blocks, the newest first; each is twice as large as the one before it,
- * up to BLOCK_MAX. What does not fit a block of the usual size gets one of its own, behind the first, so that
- * the first goes on being filled. */
+ * up to BLOCK_MAX. What does not fit a block of the usual size gets one of its own, behind the
+ * first, so that the first goes on being filled. */
 #include "core/base/arena.h"
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,16 +5,46 @@
 #include <string.h>
 
 /* clang-format off: one line each */
-static inline uint16_t pl_rd16(const void *p) { uint16_t x; memcpy(&x, p, 2); return x; }
-static inline uint32_t pl_rd32(const void *p) { uint32_t x; memcpy(&x, p, 4); return x; }
-static inline uint64_t pl_rd64(const void *p) { uint64_t x; memcpy(&x, p, 8); return x; }
-static inline double pl_rdf64(const void *p) { double x; memcpy(&x, p, 8); return x; }
+static inline uint16_t pl_rd16(const void *p)
+{
+    uint16_t x;
+    memcpy(&x, p, 2);
+    return x;
+}
+static inline uint32_t pl_rd32(const void *p)
+{
+    uint32_t x;
+    memcpy(&x, p, 4);
+    return x;
+}
+static inline uint64_t pl_rd64(const void *p)
+{
+    uint64_t x;
+    memcpy(&x, p, 8);
+    return x;
+}
+static inline double pl_rdf64(const void *p)
+{
+    double x;
+    memcpy(&x, p, 8);
+    return x;
+}
 static inline void pl_wr16(void *p, uint16_t x) { memcpy(p, &x, 2); }
 static inline void pl_wr32(void *p, uint32_t x) { memcpy(p, &x, 4); }
 static inline void pl_wr64(void *p, uint64_t x) { memcpy(p, &x, 8); }
 static inline void pl_wrf64(void *p, double x) { memcpy(p, &x, 8); }
-static inline uint64_t pl_f64_bits(double x) { uint64_t u; memcpy(&u, &x, 8); return u; }
-static inline double pl_bits_f64(uint64_t u) { double x; memcpy(&x, &u, 8); return x; }
+static inline uint64_t pl_f64_bits(double x)
+{
+    uint64_t u;
+    memcpy(&u, &x, 8);
+    return u;
+}
+static inline double pl_bits_f64(uint64_t u)
+{
+    double x;
+    memcpy(&x, &u, 8);
+    return x;
+}
 static inline uint64_t pl_zigzag(int64_t x) { return ((uint64_t)x << 1) ^ (uint64_t)(x >> 63); }
 static inline int64_t pl_unzigzag(uint64_t x) { return (int64_t)(x >> 1) ^ -(int64_t)(x & 1); }
 /* clang-format on */

@@ -20,15 +20,9 @@ static int64_t real_mono_ns(void *ctx)
 
 const struct pl_clock pl_clock_real = {.now_ms = real_now_ms, .mono_ns = real_mono_ns};
 
-static int64_t manual_now_ms(void *ctx)
-{
-    return ((struct pl_clock_manual *)ctx)->ms;
-}
+static int64_t manual_now_ms(void *ctx) { return ((struct pl_clock_manual *)ctx)->ms; }
 
-static int64_t manual_mono_ns(void *ctx)
-{
-    return ((struct pl_clock_manual *)ctx)->ms * 1000000;
-}
+static int64_t manual_mono_ns(void *ctx) { return ((struct pl_clock_manual *)ctx)->ms * 1000000; }
 
 struct pl_clock pl_clock_manual(struct pl_clock_manual *m)
 {

@@ -1,12 +1,13 @@
 /* CRC32C (Castagnoli, RFC 3720). On x86-64 with SSE4.2 and PCLMULQDQ three streams run at once,
- * because the instruction has a latency of three cycles, and their sums are joined by one carry-less
- * multiplication each; elsewhere eight tables take eight bytes a step.
+ * because the instruction has a latency of three cycles, and their sums are joined by one
+ * carry-less multiplication each; elsewhere eight tables take eight bytes a step.
  *
- * Joining: with A the sum of a block and n bytes behind it, A is to be multiplied by x^8n mod P. The
- * product of two reflected 32-bit polynomials, read as a reflected 64-bit one, is A K x, and the
- * instruction multiplies by x^32; so K = x^(8n-33) mod P, reflected. The test checks the constants.
- * Sources: Gopal et al., Fast CRC Computation for iSCSI Polynomial Using CRC32 Instruction, 2011;
- * Kounavis, Berry: Novel Table Lookup-Based Algorithms for High-Performance CRC Generation, 2008. */
+ * Joining: with A the sum of a block and n bytes behind it, A is to be multiplied by x^8n mod P.
+ * The product of two reflected 32-bit polynomials, read as a reflected 64-bit one, is A K x, and
+ * the instruction multiplies by x^32; so K = x^(8n-33) mod P, reflected. The test checks the
+ * constants. Sources: Gopal et al., Fast CRC Computation for iSCSI Polynomial Using CRC32
+ * Instruction, 2011; Kounavis, Berry: Novel Table Lookup-Based Algorithms for High-Performance CRC
+ * Generation, 2008. */
 #include "core/base/hash.h"
 #include "core/base/bits.h"
 #include <pthread.h>

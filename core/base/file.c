@@ -1,5 +1,6 @@
-/* Files. Every system call passes a fault point first: "<what>.write", "<what>.sync", "<what>.read";
- * the whole-file operations use what = "replace", "dir", "read". Blocking: never on a loop. */
+/* Files. Every system call passes a fault point first: "<what>.write", "<what>.sync",
+ * "<what>.read"; the whole-file operations use what = "replace", "dir", "read". Blocking: never on
+ * a loop. */
 #include "core/base/file.h"
 #include "core/base/fault.h"
 #include "perilune/err.h"

@@ -10,7 +10,7 @@ int pl_file_write(int fd, const void *p, size_t n, const char *what);
 /** iov is changed. */
 int pl_file_writev(int fd, struct iovec *iov, int n, const char *what);
 int pl_file_pread(int fd, void *p, size_t n, off_t at, const char *what); /* PL_ECORRUPT if short */
-int pl_file_sync(int fd, const char *what); /* fdatasync */
+int pl_file_sync(int fd, const char *what);                               /* fdatasync */
 int pl_dir_sync(const char *path);
 int pl_dir_make(const char *path); /* with its parents, 0700; fine if there */
 /** Remove a file or a directory with all in it; fine if absent. */

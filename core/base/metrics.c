@@ -10,9 +10,9 @@
 #include <stdlib.h>
 
 #define N_BOUNDS 15
-static const char *const bound_text[N_BOUNDS] = {
-    "1e-05", "3e-05", "0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03",
-    "0.1",   "0.3",   "1",      "3",      "10",    "30",    "100"};
+static const char *const bound_text[N_BOUNDS] = {"1e-05", "3e-05", "0.0001", "0.0003", "0.001",
+                                                 "0.003", "0.01",  "0.03",   "0.1",    "0.3",
+                                                 "1",     "3",     "10",     "30",     "100"};
 static const double bounds[N_BOUNDS] = {1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2,
                                         0.1,  0.3,  1,    3,    10,   30,   100};
 
@@ -40,7 +40,8 @@ struct family {
 };
 
 struct pl_metrics {
-    pthread_mutex_t lock; /* of the arrays; held while functions are asked, so that forgetting waits */
+    pthread_mutex_t
+        lock; /* of the arrays; held while functions are asked, so that forgetting waits */
     struct family *families;
     size_t n;
 };
@@ -359,8 +360,8 @@ void pl_metrics_render(struct pl_metrics *m, struct pl_buf *out)
             }
             add_name(out, f->name, "", s->labels);
             if (s->kind == COUNTER) {
-                uint64_t n = s->counter ? atomic_load_explicit(&s->counter->n, memory_order_relaxed)
-                                        : 0;
+                uint64_t n =
+                    s->counter ? atomic_load_explicit(&s->counter->n, memory_order_relaxed) : 0;
                 pl_buf_f(out, "%llu\n", (unsigned long long)n);
             } else {
                 add_value(out, s->fn(s->ctx));

@@ -20,13 +20,15 @@ struct pl_counter *pl_metrics_counter(struct pl_metrics *m, const char *name, co
  *  registry's lock held: it must not call the registry. The same name and labels replace it. */
 void pl_metrics_fn(struct pl_metrics *m, const char *name, const char *help, const char *labels,
                    bool is_counter, double (*fn)(void *), void *ctx);
-/** Forget every fn registered with this ctx; returns when none is running. Call before ctx is freed. */
+/** Forget every fn registered with this ctx; returns when none is running. Call before ctx is
+ * freed. */
 void pl_metrics_forget(struct pl_metrics *m, void *ctx);
 /** Buckets 10 us .. 100 s, half decades; name ends in _seconds. */
 struct pl_histo *pl_metrics_histo(struct pl_metrics *m, const char *name, const char *help,
                                   const char *labels);
 void pl_histo_observe(struct pl_histo *h, double seconds);
-/** Append `name="value"`, escaped and with a comma where needed: for labels that hold text of others. */
+/** Append `name="value"`, escaped and with a comma where needed: for labels that hold text of
+ * others. */
 void pl_metrics_label(struct pl_buf *labels, const char *name, pl_str value);
 /** Append everything in the Prometheus text format: families by name, series by labels. */
 void pl_metrics_render(struct pl_metrics *m, struct pl_buf *out);

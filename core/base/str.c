@@ -13,10 +13,7 @@ bool pl_str_ends(pl_str s, pl_str suffix)
            (suffix.n == 0 || memcmp(s.p + s.n - suffix.n, suffix.p, suffix.n) == 0);
 }
 
-static unsigned char lower(char c)
-{
-    return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-}
+static unsigned char lower(char c) { return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c); }
 
 bool pl_str_ieq(pl_str a, pl_str b)
 {
@@ -31,10 +28,7 @@ bool pl_str_ieq(pl_str a, pl_str b)
     return true;
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 pl_str pl_str_trim(pl_str s)
 {

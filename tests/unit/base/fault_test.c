@@ -30,8 +30,8 @@ TEST(a_numbered_fault_strikes_at_that_pass_and_at_no_other)
 
 TEST(a_list_that_cannot_be_read_changes_nothing)
 {
-    static const char *const bad[] = {"a",      "a=",     "=EIO",       "a=EWHAT", "a=EIO@0",
-                                      "a=EIO@", "a=EIO@x", "b=EIO,,c=EIO"};
+    static const char *const bad[] = {"a",       "a=",     "=EIO",    "a=EWHAT",
+                                      "a=EIO@0", "a=EIO@", "a=EIO@x", "b=EIO,,c=EIO"};
     assert_int_equal(pl_fault_set("a.write=EIO"), PL_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(pl_fault_set(bad[i]), PL_EPARSE);
@@ -65,10 +65,7 @@ int main(void)
 }
 #else
 _Static_assert(PL_FAULT("anything") == 0, "a release build has no fault points");
-TEST(a_release_build_has_no_fault_points)
-{
-    assert_int_equal(PL_FAULT("journal.sync"), 0);
-}
+TEST(a_release_build_has_no_fault_points) { assert_int_equal(PL_FAULT("journal.sync"), 0); }
 
 int main(void)
 {

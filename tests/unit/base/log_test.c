@@ -71,7 +71,8 @@ TEST(a_long_event_is_whole)
     struct pl_log log = log_to_pipe(false);
     pl_logf(&log, PL_INFO, "store", "long", "a=%03000d", 7);
     assert_int_equal(strlen(arrived()), strlen("ts=2026-01-02T03:04:05.678Z level=info "
-                                               "component=store msg=long a=\n") + 3000);
+                                               "component=store msg=long a=\n") +
+                                            3000);
 }
 
 TEST(levels_are_read_by_name)

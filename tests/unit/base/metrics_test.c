@@ -4,10 +4,7 @@
 #include "core/base/thread.h"
 #include <math.h>
 
-static double value_of(void *ctx)
-{
-    return *(double *)ctx;
-}
+static double value_of(void *ctx) { return *(double *)ctx; }
 
 static bool renders(struct pl_metrics *m, const char *want)
 {

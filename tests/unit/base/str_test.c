@@ -3,10 +3,7 @@
 #include "core/base/str.h"
 #include "perilune/err.h"
 
-static bool is(pl_str s, const char *text)
-{
-    return pl_str_eq(s, pl_str_c(text));
-}
+static bool is(pl_str s, const char *text) { return pl_str_eq(s, pl_str_c(text)); }
 
 TEST(prefixes_and_suffixes_are_found_and_the_empty_one_always)
 {
@@ -62,12 +59,12 @@ TEST(utf8_is_valid_up_to_the_first_bad_byte)
         {"\xe2\x82\xac", 3, 3},
         {"\xf0\x9f\x8c\x99", 4, 4},
         {"12345678\xff", 9, 8},
-        {"a\x80", 2, 1},             /* a continuation alone */
-        {"\xc0\xaf", 2, 0},          /* longer than need be */
-        {"\xe0\x80\xaf", 3, 0},      /* the same */
-        {"\xed\xa0\x80", 3, 0},      /* a surrogate */
-        {"\xf4\x90\x80\x80", 4, 0},  /* above U+10FFFF */
-        {"ab\xe2\x82", 4, 2},        /* cut short */
+        {"a\x80", 2, 1},            /* a continuation alone */
+        {"\xc0\xaf", 2, 0},         /* longer than need be */
+        {"\xe0\x80\xaf", 3, 0},     /* the same */
+        {"\xed\xa0\x80", 3, 0},     /* a surrogate */
+        {"\xf4\x90\x80\x80", 4, 0}, /* above U+10FFFF */
+        {"ab\xe2\x82", 4, 2},       /* cut short */
         {"\xe2\x82z", 3, 0},
         {"", 0, 0},
     };

@@ -102,10 +102,7 @@ struct job {
     atomic_size_t *done;
 };
 
-static void count_job(struct pl_task *t)
-{
-    atomic_fetch_add(((struct job *)t)->done, 1);
-}
+static void count_job(struct pl_task *t) { atomic_fetch_add(((struct job *)t)->done, 1); }
 
 TEST(every_submitted_task_has_run_when_the_pool_is_freed)
 {
@@ -124,10 +121,7 @@ TEST(every_submitted_task_has_run_when_the_pool_is_freed)
     pl_pool_free(NULL);
 }
 
-static void mark(void *ctx, size_t i)
-{
-    atomic_fetch_add(&((atomic_uint *)ctx)[i], 1);
-}
+static void mark(void *ctx, size_t i) { atomic_fetch_add(&((atomic_uint *)ctx)[i], 1); }
 
 TEST(a_parallel_for_visits_each_index_once)
 {
