@@ -12,11 +12,11 @@ struct pl_http_req {
     enum pl_http_method method;
     pl_str method_text;
     pl_str target, path, query; /* as sent; path percent-decoded */
-    pl_str body;                /* whole, as sent (still content-encoded); borrowed until the reply */
-    struct pl_arena arena;      /* of this request; freed after the reply */
+    pl_str body;           /* whole, as sent (still content-encoded); borrowed until the reply */
+    struct pl_arena arena; /* of this request; freed after the reply */
     struct pl_loop *loop;
-    pl_str peer;                /* "127.0.0.1:4711" */
-    void *user;                 /* the handler's own */
+    pl_str peer; /* "127.0.0.1:4711" */
+    void *user;  /* the handler's own */
     /** Set by a handler that answers later: called on the loop when the client goes away before the
      *  answer. The request stays valid; pl_http_reply must still be called, and then drops. */
     void (*on_abort)(struct pl_http_req *req);
@@ -24,8 +24,9 @@ struct pl_http_req {
 
 struct pl_http_handler {
     void *ctx;
-    /** After the headers, before the body: 0 to go on, or the status to refuse with (the reply's
-     *  text in *why). Decides before `100 Continue` is sent. May be NULL. */
+    /** After the headers, before the body (content_length is UINT64_MAX when chunked): 0 to go on,
+     * or the status to refuse with (the reply's text in *why). Decides before `100 Continue` is
+     * sent. May be NULL. */
     int (*admit)(void *ctx, struct pl_http_req *req, uint64_t content_length, const char **why);
     /** The whole request is here. Must lead to exactly one pl_http_reply, now or later. */
     void (*request)(void *ctx, struct pl_http_req *req);
@@ -41,7 +42,8 @@ bool pl_http_param_at(struct pl_http_req *req, const char *name, size_t i, pl_st
 /** Undo Content-Encoding (gzip, zstd, deflate, snappy block format, identity; a chain of them).
  *  @param max  limit of the inflated size
  *  @param out  borrowed from req until the reply
- *  @return 0, PL_ELIMIT (answer 413), PL_ECORRUPT (400), PL_EUNSUPPORTED (415) */
+ *  @return 0, PL_ELIMIT (answer 413), PL_ECORRUPT (400), PL_EUNSUPPORTED (415), PL_EBUSY (429: over
+ *          http_max_inflight_bytes), PL_ENOMEM (503) */
 int pl_http_body_decode(struct pl_http_req *req, size_t max, pl_str *out);
 
 /** Add a header to the reply; name and value copied. */
@@ -49,7 +51,8 @@ void pl_http_reply_header(struct pl_http_req *req, const char *name, pl_str valu
 /** Answer, and end the request: req and all borrowed from it are gone after.
  *  @param body  content is taken (the struct is left empty); may be NULL. Compressed with gzip
  *         when the client accepts it, the type is text-like and it is over 1 KB. */
-void pl_http_reply(struct pl_http_req *req, int status, const char *content_type, struct pl_buf *body);
+void pl_http_reply(struct pl_http_req *req, int status, const char *content_type,
+                   struct pl_buf *body);
 void pl_http_reply_text(struct pl_http_req *req, int status, const char *text);
 /* Streaming: status and headers now, chunks after, then the end. write: false when the client is
  * gone. A writer should stop while pending is over a few MB and go on in `drained`. */

@@ -15,8 +15,11 @@ struct pl_stream_handler {
      *  A buffer of over max_buffer unused bytes closes the stream. */
     int64_t (*data)(void *ctx, struct pl_stream *s, const uint8_t *p, size_t n);
     void (*close)(void *ctx, struct pl_stream *s); /* last call for s */
-    size_t max_buffer;                             /* 0: 16 MB */
-    int64_t idle_timeout_ms;                       /* 0: none */
+    /** The peer has ended its half, or the server shuts down: finish what is under way, and call
+     *  pl_stream_close. Called at most once. NULL: closed at once, when what is pending is sent. */
+    void (*finish)(void *ctx, struct pl_stream *s);
+    size_t max_buffer;       /* 0: 16 MB */
+    int64_t idle_timeout_ms; /* 0: none */
 };
 /** Content is taken. false: closed already. */
 bool pl_stream_write(struct pl_stream *s, struct pl_buf *part);
