@@ -34,6 +34,15 @@ struct pl_frame {
     void *user;
 };
 void pl_frame_seal(struct pl_frame *f);
+/** Free the payload and the frame itself (malloc'ed). */
+void pl_frame_free(struct pl_frame *f);
+/** What a frame counts against queue_bytes. */
+static inline size_t pl_frame_cost(const struct pl_frame *f)
+{
+    return f->payload.n + 32;
+}
+
+#define PL_FRAME_MAX (512u << 20) /* payload bytes */
 
 struct pl_journal;
 struct pl_journal_conf {
@@ -43,36 +52,47 @@ struct pl_journal_conf {
     const struct pl_clock *clock;
     const struct pl_log *log;
     struct pl_metrics *metrics;
-    /** Committed frames of one group, in order, linked by node; on the journal thread. Frames with
-     *  err < 0 were not written. The receiver owns them. Must be quick: push to the apply queue. */
+    /** Frames of one group, in order, linked by node; on the journal thread. Those with err < 0 were
+     *  not written, the others are durable. The receiver owns them, also the DEFINE frames that
+     *  pl_journal_define made (user == NULL; pl_frame_free). Must be quick: push to the apply queue. */
     void (*committed)(void *ctx, struct pl_node *frames);
+    /** Damage found while reading, also logged and counted; may be NULL. Any thread. */
+    void (*report)(void *ctx, const char *file, int64_t offset, const char *what);
     void *ctx;
 };
-/** Replay frames with seq > after in order through `each` (f is borrowed; return < 0 to stop), then
- *  open for writing. Decoding on the caller's thread while another reads and checks CRCs ahead. */
+/** Replay frames with seq > after in order through `each` (f is borrowed; return < 0 to stop, which
+ *  is then returned), then open for writing. Decoding on the caller's thread while another reads and
+ *  checks CRCs ahead. Sequences go on behind the last frame ever written, after at least, also when
+ *  every file was cut. PL_EIO, PL_ENOMEM, PL_EAGAIN with the reason in why. */
 int pl_journal_open(const struct pl_journal_conf *conf, uint64_t after,
                     int (*each)(void *ctx, const struct pl_frame *f), struct pl_journal **out, char *why,
                     size_t n_why);
-/** Queue; FIFO over all threads. PL_EBUSY over queue_bytes (frame not taken), PL_EREADONLY, PL_ECLOSED. */
+/** Queue a sealed frame; FIFO over all threads. PL_EBUSY over queue_bytes, PL_EREADONLY, PL_ENOSPC
+ *  (set_full), PL_ELIMIT (over PL_FRAME_MAX), PL_ECLOSED: the frame is not taken. */
 int pl_journal_submit(struct pl_journal *j, struct pl_frame *f);
 /** Queue a series definition; appended to an open DEFINE frame at the queue's end if there is one,
- *  so that a million new series are a few frames. Never PL_EBUSY. Called with the series' shard
- *  locked, before its id is visible. */
+ *  so that a million new series are a few frames. Never PL_EBUSY; PL_EREADONLY, PL_ENOSPC (set_full),
+ *  PL_ECLOSED, PL_ENOMEM. Called with the series' shard locked, before its id is visible. Once taken
+ *  it is written before every frame submitted later, and with the next group if a write fails. */
 int pl_journal_define(struct pl_journal *j, uint32_t tenant, uint32_t id, pl_str canon);
-/** Bytes that wait; for refusing early. */
+/** Bytes that wait to be written or applied; for refusing early. */
 size_t pl_journal_waiting(const struct pl_journal *j);
-/** The apply thread tells when it is through with frames it got (back-pressure counts them). */
+/** The apply thread tells when it is through with frames it got, failed ones too: the sum of their
+ *  pl_frame_cost. */
 void pl_journal_applied(struct pl_journal *j, size_t bytes);
 uint64_t pl_journal_last_seq(const struct pl_journal *j); /* last committed */
-int pl_journal_state(const struct pl_journal *j);         /* 0, PL_EREADONLY, PL_ENOSPC */
+/** 0, PL_EREADONLY (final), PL_ENOSPC (set_full, or the last write found no space). */
+int pl_journal_state(const struct pl_journal *j);
 /** Refuse writes while the disk is nearly full, and take them again; by the storage thread. */
 void pl_journal_set_full(struct pl_journal *j, bool full);
-/** Remove files that only hold frames <= seq. Any thread. */
+/** Remove files that only hold frames <= seq; the newest is first replaced by an empty one, which
+ *  carries the sequence on. Any thread, blocks. */
 int pl_journal_cut(struct pl_journal *j, uint64_t seq);
 uint64_t pl_journal_bytes(const struct pl_journal *j);
 /** Commit what waits, trim the preallocated tail, stop the thread. */
 void pl_journal_close(struct pl_journal *j);
-/** Check files without opening for writing: findings through report. */
+/** Check files without opening for writing: findings through report (a torn tail is one; it was
+ *  never acknowledged). @return findings, or PL_EIO, PL_ENOMEM, PL_ENOTFOUND */
 int64_t pl_journal_check(const char *dir,
                          void (*report)(void *ctx, const char *file, int64_t offset, const char *what),
                          void *ctx);
