@@ -83,7 +83,7 @@ if(Python3_FOUND)
   if(EXISTS "${CMAKE_SOURCE_DIR}/tests/lint/layers.py")
     add_test(NAME lint/layers COMMAND Python3::Interpreter
       "${CMAKE_SOURCE_DIR}/tests/lint/layers.py" "${CMAKE_SOURCE_DIR}")
-    set_tests_properties(lint/layers PROPERTIES LABELS lint TIMEOUT 60)
+    set_tests_properties(lint/layers PROPERTIES LABELS "lint;unit" TIMEOUT 60)
   endif()
   if(TARGET perilune)
     foreach(level e2e interop)

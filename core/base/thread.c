@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 int pl_thread_start(pthread_t *out, const char *name, void *(*fn)(void *), void *arg)
 {
@@ -24,6 +23,19 @@ int pl_thread_start(pthread_t *out, const char *name, void *(*fn)(void *), void 
     pthread_setname_np(thread, short_name);
     *out = thread;
     return PL_OK;
+}
+
+struct timespec pl_deadline_in(int64_t ms)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    ts.tv_sec += ms / 1000;
+    ts.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (ts.tv_nsec >= 1000000000) {
+        ts.tv_sec++;
+        ts.tv_nsec -= 1000000000;
+    }
+    return ts;
 }
 
 /* --- queue --- */
@@ -61,26 +73,13 @@ bool pl_queue_push(struct pl_queue *q, struct pl_node *node)
     return taken;
 }
 
-static struct timespec deadline_in(int timeout_ms)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    ts.tv_sec += timeout_ms / 1000;
-    ts.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-    if (ts.tv_nsec >= 1000000000) {
-        ts.tv_sec++;
-        ts.tv_nsec -= 1000000000;
-    }
-    return ts;
-}
-
 /** With the lock held: wait until there is a node, the queue is closed, or the time is over. */
 static void wait_for_node(struct pl_queue *q, int timeout_ms)
 {
     if (q->head || q->closed || timeout_ms == 0) {
         return;
     }
-    struct timespec deadline = deadline_in(timeout_ms > 0 ? timeout_ms : 0);
+    struct timespec deadline = pl_deadline_in(timeout_ms > 0 ? timeout_ms : 0);
     while (!q->head && !q->closed) {
         if (timeout_ms < 0) {
             pthread_cond_wait(&q->cond, &q->lock);

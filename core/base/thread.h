@@ -3,9 +3,14 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <time.h>
 
 /** Start a named thread with every signal blocked. PL_EAGAIN when the system refuses. */
 int pl_thread_start(pthread_t *out, const char *name, void *(*fn)(void *), void *arg);
+
+/** For pthread_cond_timedwait on a condition whose clock is CLOCK_MONOTONIC: so long from now. */
+struct timespec pl_deadline_in(int64_t ms);
 
 /** Unbounded intrusive FIFO with a lock: embed a node, push on any thread, take all on one. */
 struct pl_node {

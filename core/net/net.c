@@ -141,14 +141,7 @@ void pl__net_io_gone(struct pl_net *n)
 
 static void wait_gone(struct pl_net *n, int64_t timeout_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    struct timespec until = pl_deadline_in(timeout_ms);
     pthread_mutex_lock(&n->lock);
     while (atomic_load(&n->n_ios) != 0 &&
            pthread_cond_timedwait(&n->gone, &n->lock, &until) != ETIMEDOUT) {

@@ -275,9 +275,7 @@ static void take(struct group *g, struct pl_node **list)
 /** Wait for frames; false when there are none: idle, asked to stop, or asked for an empty file. */
 static bool wait_group(struct pl_journal *j, struct group *g)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_MS / 1000;
+    struct timespec until = pl_deadline_in(IDLE_MS);
     pthread_mutex_lock(&j->lock);
     bool idle = false;
     while (!j->head && !j->stop && j->cut_asked == j->cut_done && !idle) {

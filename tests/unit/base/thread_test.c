@@ -78,6 +78,16 @@ TEST(a_closed_queue_gives_what_it_holds_and_takes_nothing_more)
     pl_queue_fini(&q);
 }
 
+TEST(a_deadline_lies_ahead_with_its_nanoseconds_in_range)
+{
+    struct timespec before = pl_deadline_in(0);
+    for (int64_t ms = 0; ms < 3000; ms += 7) {
+        struct timespec at = pl_deadline_in(ms);
+        int64_t ahead = (at.tv_sec - before.tv_sec) * 1000000000 + at.tv_nsec - before.tv_nsec;
+        assert_true(at.tv_nsec >= 0 && at.tv_nsec < 1000000000 && ahead >= ms * 1000000);
+    }
+}
+
 static void *has_signals_blocked(void *arg)
 {
     sigset_t set;
@@ -206,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_of_each_pusher_come_out_in_its_order_and_none_is_lost),
         cmocka_unit_test(a_closed_queue_gives_what_it_holds_and_takes_nothing_more),
+        cmocka_unit_test(a_deadline_lies_ahead_with_its_nanoseconds_in_range),
         cmocka_unit_test(a_thread_is_started_with_signals_blocked),
         cmocka_unit_test(every_submitted_task_has_run_when_the_pool_is_freed),
         cmocka_unit_test(a_parallel_for_visits_each_index_once),
