@@ -1,8 +1,9 @@
-/* JSON: a writer that appends to a buffer, and a pull parser over a whole text (RFC 8259). */
+/* JSON: a writer that appends to a buffer, and a pull parser over a whole text (RFC 8259). Any
+ * thread, one parser or writer each. */
 #pragma once
 #include "core/base/base.h"
 
-/* Writer: commas are put by itself. */
+/* Writer: commas are put by itself. A failed allocation is the buffer's to tell. */
 struct pl_json_w {
     struct pl_buf *out;
     bool comma;
@@ -14,7 +15,7 @@ void pl_json_arr(struct pl_json_w *w);
 void pl_json_arr_end(struct pl_json_w *w);
 void pl_json_key(struct pl_json_w *w, const char *key);
 void pl_json_key_s(struct pl_json_w *w, pl_str key);
-void pl_json_str(struct pl_json_w *w, pl_str s); /* invalid UTF-8 becomes U+FFFD */
+void pl_json_str(struct pl_json_w *w, pl_str s); /* bytes that are no UTF-8 become U+FFFD */
 void pl_json_i64(struct pl_json_w *w, int64_t x);
 void pl_json_f64(struct pl_json_w *w, double x); /* NaN and infinities as strings */
 void pl_json_bool(struct pl_json_w *w, bool x);
@@ -38,8 +39,13 @@ struct pl_json_r {
     uint8_t stack[PL_JSON_DEPTH_MAX];
     unsigned depth, state;
 };
+/** text is borrowed as long as the parser is used. */
 void pl_json_r_init(struct pl_json_r *r, pl_str text);
+/** Another text with the same parser, keeping its buffer: for one line after another. */
+void pl_json_r_reset(struct pl_json_r *r, pl_str text);
 void pl_json_r_fini(struct pl_json_r *r);
+/** The next token; END when the one value has ended and nothing is behind it; once ERROR, always. */
 enum pl_json_tok pl_json_next(struct pl_json_r *r);
-/** Skip the value that comes next (or the rest of the one just begun by OBJ or ARR). */
+/** Skip the value that comes next (or the rest of the one just begun by OBJ or ARR; where a key
+ *  comes next, it and its value). 0, PL_EPARSE (r->why; or there was nothing to skip). */
 int pl_json_skip(struct pl_json_r *r);

@@ -1,0 +1,115 @@
+/* /api/v1/admin: flush, compact, deletion, backup. Threads: parsed on the loop, run on the one thread
+ * for tasks, so that a long one never holds up queries. */
+#include "core/api/internal.h"
+
+static void finish(struct pl_job *job, int e, const char *what)
+{
+    if (e < 0) {
+        pl__job_error(job, e, "%s: %s", what, pl_err_text(e));
+    } else {
+        pl_buf_z(&job->out, "{\"status\":\"success\"}");
+    }
+}
+
+static void start(struct pl_api *a, struct pl_http_req *req, void (*work)(struct pl_job *))
+{
+    struct pl_job *job = pl__job_new(a, req);
+    if (job) {
+        job->work = work;
+        pl__job_start(job, a->conf.tasks, false);
+    }
+}
+
+static void work_flush(struct pl_job *job)
+{
+    finish(job, pl_store_flush(job->api->conf.store), "flush");
+}
+
+void pl__ep_flush(struct pl_api *a, struct pl_http_req *req)
+{
+    start(a, req, work_flush);
+}
+
+static void work_compact(struct pl_job *job)
+{
+    finish(job, pl_store_compact(job->api->conf.store), "compact");
+}
+
+void pl__ep_compact(struct pl_api *a, struct pl_http_req *req)
+{
+    start(a, req, work_compact);
+}
+
+void pl__ep_clean_tombstones(struct pl_api *a, struct pl_http_req *req)
+{
+    start(a, req, work_compact);
+}
+
+static void work_delete(struct pl_job *job)
+{
+    uint64_t n = 0;
+    int e = pl_store_erase(job->tenant, job->sel.sel, job->sel.n, job->t0, job->t1, &n);
+    if (e < 0) {
+        finish(job, e, "delete_series");
+        return;
+    }
+    job->status = 204;
+    job->content_type = NULL;
+}
+
+void pl__ep_delete_series(struct pl_api *a, struct pl_http_req *req)
+{
+    struct pl_job with = {.t0 = INT64_MIN, .t1 = INT64_MAX};
+    if (!pl__tenant(a, req, false, &with.tenant) || !pl__time_param(req, "start", &with.t0) ||
+        !pl__time_param(req, "end", &with.t1) || !pl__selectors(req, &with.sel)) {
+        return;
+    }
+    if (!with.sel.n || with.t1 < with.t0) {
+        pl__reply_error(req, PL_EPARSE, "%s",
+                        with.sel.n ? "invalid parameter \"end\": it is before start"
+                                   : "no match[] parameter provided");
+        pl__selectors_fini(&with.sel);
+        return;
+    }
+    struct pl_job *job = pl__job_new(a, req);
+    if (!job) {
+        pl__selectors_fini(&with.sel);
+        return;
+    }
+    job->work = work_delete;
+    job->tenant = with.tenant;
+    job->t0 = with.t0;
+    job->t1 = with.t1;
+    job->sel = with.sel;
+    pl__job_start(job, a->conf.tasks, false);
+}
+
+/* Progress is a metric, so that any client can show it. */
+static void progress(void *ctx, uint64_t done, uint64_t total)
+{
+    struct pl_api *a = ctx;
+    a->backup_done = done;
+    a->backup_total = total;
+}
+
+static void work_backup(struct pl_job *job)
+{
+    int e = pl_store_backup(job->api->conf.store, job->text.p, progress, job->api);
+    finish(job, e, "backup");
+}
+
+void pl__ep_backup(struct pl_api *a, struct pl_http_req *req)
+{
+    pl_str dir = pl_arena_dup(&req->arena, pl_http_param(req, "dir"));
+    if (!dir.n || dir.p[0] != '/') {
+        pl__reply_error(req, PL_EPARSE,
+                        "invalid parameter \"dir\": an absolute path on the server is needed");
+        return;
+    }
+    struct pl_job *job = pl__job_new(a, req);
+    if (job) {
+        job->work = work_backup;
+        job->text = dir;
+        pl__job_start(job, a->conf.tasks, false);
+    }
+}

@@ -1,0 +1,118 @@
+/* What the endpoint files share. Internal to api. */
+#pragma once
+#include "core/api/api.h"
+#include "core/codec/codec.h"
+#include "core/ingest/ingest.h"
+#include "core/query/query.h"
+
+struct pl_api {
+    struct pl_api_conf conf;
+    struct pl_http_handler http;
+    struct pl_stream_handler stream;
+    struct pl_ingest **ingest; /* one per loop */
+    size_t n_loops;
+    struct pl_sessions *sessions;
+    int64_t started_ms;
+    _Atomic bool ready;
+    _Atomic uint64_t queries_waiting, backup_done, backup_total;
+    struct pl_counter *queries, *query_errors, *query_refused, *query_samples;
+    struct pl_histo *query_seconds, *write_seconds;
+};
+
+typedef void (*pl_endpoint)(struct pl_api *a, struct pl_http_req *req);
+
+enum { PL_M_GET = 1, PL_M_POST = 2, PL_M_PUT = 4 };
+struct pl_route {
+    unsigned methods;
+    const char *path; /* `*` stands for one whole segment */
+    pl_endpoint run;
+    bool writes;      /* refused at the headers while the store does not take writes */
+    const char *help; /* for the page at / */
+};
+extern const struct pl_route pl__routes[];
+extern const size_t pl__n_routes;
+
+/* reply.c */
+/** Prometheus' error object: errorType and status by err; fmt as printf. */
+void pl__reply_error(struct pl_http_req *req, int err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void pl__reply_json(struct pl_http_req *req, int status, struct pl_buf *json);
+int pl__status_of(int err);
+
+/* params.c: times as RFC 3339 or seconds; errors are answered here (false: request is gone). */
+bool pl__tenant(struct pl_api *a, struct pl_http_req *req, bool create, struct pl_tenant **out);
+/** @param name  parameter; absent: out is untouched */
+bool pl__time_param(struct pl_http_req *req, const char *name, int64_t *out_ms);
+bool pl__duration_param(struct pl_http_req *req, const char *name, int64_t *out_ms);
+bool pl__u64_param(struct pl_http_req *req, const char *name, uint64_t *out);
+int pl__time_parse(pl_str s, int64_t *out_ms);
+/** The i-th segment (0-based) of the path. */
+pl_str pl__segment(pl_str path, size_t i);
+/** All match[] parameters, parsed; free with pl__selectors_fini. */
+struct pl__selectors {
+    struct pl_selector *sel;
+    size_t n;
+    struct pl_arena arena;
+};
+bool pl__selectors(struct pl_http_req *req, struct pl__selectors *out);
+void pl__selectors_fini(struct pl__selectors *s);
+
+/* job.c: work on a pool for a request, and the answer back on its loop. */
+struct pl_job {
+    struct pl_task task;
+    struct pl_api *api;
+    struct pl_http_req *req;
+    struct pl_tenant *tenant;
+    void (*work)(struct pl_job *job); /* on the pool: fills out, status */
+    struct pl_buf out;
+    int status;
+    const char *content_type;
+    _Atomic bool cancel; /* set when the client goes away */
+    int64_t deadline_ns; /* by the mono clock */
+    int64_t t0, t1;      /* whatever the endpoint needs */
+    int64_t step;
+    uint64_t limit;
+    pl_str text;
+    struct pl__selectors sel;
+};
+struct pl_job *pl__job_new(struct pl_api *a, struct pl_http_req *req);
+/** Answers 503 itself when too much waits. */
+void pl__job_start(struct pl_job *job, struct pl_pool *pool, bool limited);
+void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* result.c */
+void pl__result_json(struct pl_buf *out, const struct pl_result *r);
+void pl__labels_json(struct pl_buf *out, pl_str canon);
+
+/* endpoints */
+void pl__ep_remote_write(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_import_prometheus(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_influx(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_influx_ping(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_push(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_push_session(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_query(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_format_query(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_series(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_labels(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_label_values(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_metadata(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_export(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_flush(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_compact(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_delete_series(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_clean_tombstones(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_backup(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_buildinfo(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_runtimeinfo(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_flags(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_tsdb(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_healthy(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_ready(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_metrics(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_page(struct pl_api *a, struct pl_http_req *req);
+
+/* stream.c */
+void pl__stream_init(struct pl_api *a);

@@ -1,0 +1,125 @@
+/* A job: the work of one request on a pool, and the answer back on its loop.
+ *
+ * Threads: made and answered on the request's loop, worked on a pool thread; in between it belongs to
+ * the pool, but for `cancel`. */
+#include "core/api/internal.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct pl_job *pl__job_new(struct pl_api *a, struct pl_http_req *req)
+{
+    struct pl_job *job = calloc(1, sizeof(*job));
+    if (!job) {
+        pl__reply_error(req, PL_ENOMEM, "out of memory");
+        return NULL;
+    }
+    job->api = a;
+    job->req = req;
+    job->status = 200;
+    job->content_type = "application/json";
+    req->user = job;
+    return job;
+}
+
+static void job_free(struct pl_job *job)
+{
+    pl__selectors_fini(&job->sel);
+    pl_buf_fini(&job->out);
+    free(job);
+}
+
+static void on_abort(struct pl_http_req *req)
+{
+    struct pl_job *job = req->user;
+    job->cancel = true;
+}
+
+static void answer(struct pl_task *task)
+{
+    struct pl_job *job = (struct pl_job *)task;
+    struct pl_http_req *req = job->req;
+    if (job->out.failed) {
+        pl__reply_error(req, PL_ENOMEM, "out of memory while writing the answer");
+    } else {
+        if (job->status == 429 || job->status == 503) {
+            pl_http_reply_header(req, "Retry-After", PL_STR("1"));
+        }
+        pl_http_reply(req, job->status, job->content_type, &job->out);
+    }
+    job_free(job);
+}
+
+static void work(struct pl_task *task)
+{
+    struct pl_job *job = (struct pl_job *)task;
+    struct pl_loop *loop = job->req->loop;
+    job->work(job);
+    task->run = answer;
+    pl_loop_post(loop, task);
+}
+
+static void limited_work(struct pl_task *task)
+{
+    struct pl_job *job = (struct pl_job *)task;
+    job->api->queries_waiting--;
+    work(task);
+}
+
+void pl__job_start(struct pl_job *job, struct pl_pool *pool, bool limited)
+{
+    struct pl_api *a = job->api;
+    if (limited && ++a->queries_waiting > a->conf.query_max_waiting) {
+        a->queries_waiting--;
+        pl_count(a->query_refused, 1);
+        pl__reply_error(job->req, PL_ECLOSED,
+                        "too many queries wait (limit %zu, --query-max-waiting): try again",
+                        a->conf.query_max_waiting);
+        job_free(job);
+        return;
+    }
+    job->req->on_abort = on_abort;
+    job->task.run = limited ? limited_work : work;
+    if (!pl_pool_submit(pool, &job->task)) {
+        pl__reply_error(job->req, PL_ECLOSED, "shutting down");
+        job_free(job);
+    }
+}
+
+void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
+{
+    static const struct {
+        int err, status;
+        const char *type;
+    } kinds[] = {
+        {PL_EPARSE, 400, "bad_data"},      {PL_EINVAL, 422, "execution"},
+        {PL_ELIMIT, 422, "execution"},     {PL_ETIMEOUT, 503, "timeout"},
+        {PL_ECANCELED, 499, "canceled"},   {PL_EUNSUPPORTED, 422, "execution"},
+        {PL_ENOTFOUND, 404, "not_found"},  {PL_EBUSY, 429, "unavailable"},
+        {PL_ECLOSED, 503, "unavailable"},  {PL_ENOSPC, 507, "unavailable"},
+        {PL_EREADONLY, 503, "unavailable"},
+    };
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    const char *type = "internal";
+    job->status = 500;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (kinds[i].err == err) {
+            job->status = kinds[i].status;
+            type = kinds[i].type;
+        }
+    }
+    pl_buf_clear(&job->out);
+    struct pl_json_w w = pl_json_w(&job->out);
+    pl_json_obj(&w);
+    pl_json_key(&w, "status");
+    pl_json_str(&w, PL_STR("error"));
+    pl_json_key(&w, "errorType");
+    pl_json_str(&w, pl_str_c(type));
+    pl_json_key(&w, "error");
+    pl_json_str(&w, pl_str_c(text));
+    pl_json_obj_end(&w);
+}

@@ -1,0 +1,93 @@
+/* Results in Prometheus' JSON: {"resultType":..,"result":[..]}. Any thread. */
+#include "core/api/internal.h"
+
+void pl__labels_json(struct pl_buf *out, pl_str canon)
+{
+    struct pl_json_w w = pl_json_w(out);
+    struct pl_label l;
+    pl_json_obj(&w);
+    while (pl_labels_next(&canon, &l)) {
+        pl_json_key_s(&w, l.name);
+        pl_json_str(&w, l.value);
+    }
+    pl_json_obj_end(&w);
+}
+
+/* [1435781451.781,"1.5"] */
+static void point(struct pl_buf *out, int64_t t, double v)
+{
+    uint8_t *p = pl_buf_reserve(out, 2 * PL_NUMBER_MAX + 8);
+    if (!p) {
+        return;
+    }
+    uint8_t *q = p;
+    *q++ = '[';
+    q += pl_number_time_ms(t, (char *)q);
+    *q++ = ',';
+    *q++ = '"';
+    q += pl_number_text(v, (char *)q);
+    *q++ = '"';
+    *q++ = ']';
+    out->n += (size_t)(q - p);
+}
+
+static void one_series(struct pl_buf *out, const struct pl_result_series *s, bool matrix)
+{
+    pl_buf_z(out, "{\"metric\":");
+    pl__labels_json(out, s->labels);
+    pl_buf_z(out, matrix ? ",\"values\":[" : ",\"value\":");
+    for (size_t i = 0; i < s->n; i++) {
+        if (i) {
+            pl_buf_u8(out, ',');
+        }
+        point(out, s->t[i], s->v[i]);
+    }
+    pl_buf_z(out, matrix ? "]}" : "}");
+}
+
+static void notes(struct pl_buf *out, const char *name, const pl_str *s, size_t n)
+{
+    if (!n) {
+        return;
+    }
+    pl_buf_f(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < n; i++) {
+        struct pl_json_w w = pl_json_w(out);
+        if (i) {
+            pl_buf_u8(out, ',');
+        }
+        pl_json_str(&w, s[i]);
+    }
+    pl_buf_u8(out, ']');
+}
+
+void pl__result_json(struct pl_buf *out, const struct pl_result *r)
+{
+    static const char *const types[] = {"scalar", "string", "vector", "matrix"};
+    pl_buf_f(out, "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":",
+             types[r->type]);
+    if (r->type == PL_VALUE_SCALAR) {
+        point(out, r->t, r->series[0].v[0]);
+    } else if (r->type == PL_VALUE_STRING) {
+        char t[PL_NUMBER_MAX];
+        pl_buf_u8(out, '[');
+        pl_buf_add(out, t, pl_number_time_ms(r->t, t));
+        pl_buf_u8(out, ',');
+        struct pl_json_w w = pl_json_w(out);
+        pl_json_str(&w, r->string);
+        pl_buf_u8(out, ']');
+    } else {
+        pl_buf_u8(out, '[');
+        for (size_t i = 0; i < r->n; i++) {
+            if (i) {
+                pl_buf_u8(out, ',');
+            }
+            one_series(out, &r->series[i], r->type == PL_VALUE_MATRIX);
+        }
+        pl_buf_u8(out, ']');
+    }
+    pl_buf_u8(out, '}');
+    notes(out, "warnings", r->warnings, r->n_warnings);
+    notes(out, "infos", r->infos, r->n_infos);
+    pl_buf_u8(out, '}');
+}

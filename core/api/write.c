@@ -1,0 +1,165 @@
+/* See write.h. Threads: the request's loop; `written` on the store's apply thread, from where the
+ * answer is posted back to the loop. */
+#include "core/api/write.h"
+
+struct pl_write *pl__write_new(struct pl_api *a, struct pl_http_req *req,
+                               void (*answer)(struct pl_write *w))
+{
+    struct pl_write *w = pl_arena_zalloc(&req->arena, sizeof(*w));
+    if (!w) {
+        pl__reply_error(req, PL_ENOMEM, "out of memory");
+        return NULL;
+    }
+    w->api = a;
+    w->req = req;
+    w->answer = answer;
+    w->begun_ns = pl_mono_ns(a->conf.clock);
+    return pl__tenant(a, req, true, &w->tenant) ? w : NULL;
+}
+
+bool pl__write_open(struct pl_write *w, bool snappy, struct pl_batch **b, pl_str *body)
+{
+    size_t max = w->api->conf.max_inflated_bytes;
+    int e = pl_batch_new(w->tenant, b);
+    if (e < 0) {
+        w->err = e;
+        pl__write_error(w);
+        return false;
+    }
+    if (snappy && !pl_http_header(w->req, "Content-Encoding").n) {
+        e = pl_snappy_decode(w->req->body, max, &w->raw);
+        *body = pl_buf_view(&w->raw);
+    } else {
+        e = pl_http_body_decode(w->req, max, body);
+    }
+    if (e == 0) {
+        return true;
+    }
+    pl_buf_fini(&w->raw);
+    pl_batch_free(*b);
+    w->err = e == PL_ECORRUPT ? PL_EPARSE : e;
+    snprintf(w->report.error, sizeof(w->report.error), "%s",
+             e == PL_ELIMIT        ? "the body inflates to more than --max-inflated-bytes: send less "
+                                     "in one request"
+             : e == PL_EUNSUPPORTED ? "Content-Encoding is not one of gzip, zstd, deflate, snappy"
+                                    : "the body is not what its Content-Encoding says");
+    pl__write_error(w);
+    return false;
+}
+
+static void answer(struct pl_task *task)
+{
+    struct pl_write *w = (struct pl_write *)task;
+    pl_histo_observe(w->api->write_seconds,
+                     (double)(pl_mono_ns(w->api->conf.clock) - w->begun_ns) / 1e9);
+    if (w->err < 0) {
+        pl__write_error(w);
+    } else {
+        w->answer(w);
+    }
+}
+
+static void written(struct pl_batch *b, int err)
+{
+    struct pl_write *w = b->user;
+    w->err = err;
+    pl_batch_free(b);
+    pl_loop_post(w->req->loop, &w->task);
+}
+
+void pl__write_commit(struct pl_write *w, struct pl_batch *b, int err)
+{
+    w->task.run = answer;
+    w->accepted = b->n;
+    pl_buf_fini(&w->raw);
+    if (err < 0) {
+        if (w->producer.p) {
+            pl_idem_abort(w->tenant, w->producer, w->key, err);
+        }
+        w->err = err;
+        pl_batch_free(b);
+        answer(&w->task);
+        return;
+    }
+    b->user = w;
+    pl_batch_write(b, written);
+}
+
+void pl__write_error(struct pl_write *w)
+{
+    const char *words = w->report.error[0] ? w->report.error : pl_err_text(w->err);
+    switch (w->err) {
+    case PL_EBUSY:
+        words = "too much waits to be written (--journal-queue-bytes): try again";
+        break;
+    case PL_ENOSPC:
+        words = "the disk is nearly full (--disk-reserve-bytes): writes are taken again when there is "
+                "room";
+        break;
+    case PL_EREADONLY:
+        words = "a sync of the journal failed: writes are refused until the server is restarted; the "
+                "log names the file";
+        break;
+    case PL_ECLOSED:
+        words = "shutting down";
+        break;
+    }
+    pl__reply_error(w->req, w->err, "%s", words);
+}
+
+static void reject_text(struct pl_buf *out, const struct pl_ingest_report *r, const struct pl_reject *j)
+{
+    pl_buf_f(out, "%s %llu: %s", r->unit, (unsigned long long)j->at, pl_reject_text(j->why));
+    if (j->text[0]) {
+        pl_buf_f(out, ": %s", j->text);
+    }
+}
+
+void pl__report_text(struct pl_buf *out, const struct pl_ingest_report *r)
+{
+    pl_buf_f(out, "%llu rejected: ", (unsigned long long)r->rejected);
+    for (size_t i = 0; i < r->n_first; i++) {
+        if (i) {
+            pl_buf_z(out, "; ");
+        }
+        reject_text(out, r, &r->first[i]);
+    }
+    if (r->n_first == PL_REJECTS_SHOWN && r->rejected > r->n_first) {
+        pl_buf_z(out, "; ...");
+    }
+}
+
+void pl__report_json(struct pl_buf *out, size_t accepted, const struct pl_ingest_report *r)
+{
+    struct pl_json_w w = pl_json_w(out);
+    pl_json_obj(&w);
+    pl_json_key(&w, "status");
+    pl_json_str(&w, PL_STR("success"));
+    pl_json_key(&w, "data");
+    pl_json_obj(&w);
+    pl_json_key(&w, "accepted");
+    pl_json_i64(&w, (int64_t)accepted);
+    pl_json_key(&w, "rejected");
+    pl_json_i64(&w, (int64_t)r->rejected);
+    if (r->rejected) {
+        pl_json_key(&w, "rejects");
+        pl_json_arr(&w);
+        for (size_t i = 0; i < r->n_first; i++) {
+            const struct pl_reject *j = &r->first[i];
+            pl_json_obj(&w);
+            pl_json_key(&w, r->unit);
+            pl_json_i64(&w, (int64_t)j->at);
+            pl_json_key(&w, "reason");
+            pl_json_str(&w, pl_str_c(pl_reject_label(j->why)));
+            pl_json_key(&w, "text");
+            struct pl_buf text = PL_BUF_INIT;
+            reject_text(&text, r, j);
+            pl_json_str(&w, pl_buf_view(&text));
+            pl_buf_fini(&text);
+            pl_json_obj_end(&w);
+        }
+        pl_json_arr_end(&w);
+    }
+    pl_json_obj_end(&w);
+    pl_json_obj_end(&w);
+}
