@@ -78,7 +78,7 @@ if(Python3_FOUND)
     string(REGEX REPLACE "_test$" "" name "${file}")
     add_test(NAME "tools/${name}" COMMAND Python3::Interpreter "${source}")
     set_tests_properties("tools/${name}" PROPERTIES LABELS unit TIMEOUT 60
-      ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+      ENVIRONMENT "PYTHONDONTWRITEBYTECODE=1;PL_DEPS_DIR=${PL_DEPS_DIR}")
   endforeach()
   if(EXISTS "${CMAKE_SOURCE_DIR}/tests/lint/layers.py")
     add_test(NAME lint/layers COMMAND Python3::Interpreter
