@@ -40,11 +40,11 @@ static inline uint64_t window(const uint8_t *src, size_t n_src, size_t at)
     return x;
 }
 
-static void unpack_from(const uint8_t *src, size_t n_src, size_t from, size_t n, unsigned w,
-                        int64_t base, int64_t *out)
+static void unpack_from(const uint8_t *src, size_t n_src, size_t n, unsigned w, int64_t base,
+                        int64_t *out)
 {
     uint64_t mask = pl__mask(w);
-    for (size_t i = from; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         size_t bit = i * w, at = bit >> 3;
         unsigned shift = bit & 7;
         uint64_t x = window(src, n_src, at) >> shift;
@@ -57,7 +57,7 @@ static void unpack_from(const uint8_t *src, size_t n_src, size_t from, size_t n,
 
 void pl__unpack_scalar(const uint8_t *src, size_t n, unsigned w, int64_t base, int64_t *out)
 {
-    unpack_from(src, pl__packed_bytes(n, w), 0, n, w, base, out);
+    unpack_from(src, pl__packed_bytes(n, w), n, w, base, out);
 }
 
 #ifdef PL__X86
@@ -75,10 +75,7 @@ void pl__unpack_scalar(const uint8_t *src, size_t n, unsigned w, int64_t base, i
              N_AT(w, 5) & 7, N_AT(w, 6) & 7, N_AT(w, 7) & 7},                                      \
     }
 #define NARROW5(w) NARROW(w), NARROW((w) + 1), NARROW((w) + 2), NARROW((w) + 3), NARROW((w) + 4)
-static const struct {
-    uint8_t shuffle[32];
-    uint32_t shift[8];
-} narrow[25] = {NARROW5(1), NARROW5(6), NARROW5(11), NARROW5(16), NARROW5(21)};
+const struct pl__narrow pl__narrow[25] = {NARROW5(1), NARROW5(6), NARROW5(11), NARROW5(16), NARROW5(21)};
 
 /* Wide (26 <= w <= 57): a pair of values in the 64-bit lanes of each 16-byte load. */
 #define W_AT(w, i)    ((i) * (w) - (((((i) / 2) * 2) * (w)) >> 3) * 8)
@@ -102,12 +99,12 @@ static const struct {
 
 static inline __m128i load16(const uint8_t *p) { return _mm_loadu_si128((const __m128i *)p); }
 
-__attribute__((target("avx2"))) static size_t unpack_narrow(const uint8_t *src, size_t n_src,
-                                                            size_t n, unsigned w, int64_t base,
-                                                            int64_t *out)
+/* Both loops stop before a load would leave n_src bytes. */
+PL__AVX2 static size_t unpack_narrow(const uint8_t *src, size_t n_src, size_t n, unsigned w,
+                                     int64_t base, int64_t *out)
 {
-    const __m256i shuffle = _mm256_loadu_si256((const __m256i *)narrow[w - 1].shuffle);
-    const __m256i shift = _mm256_loadu_si256((const __m256i *)narrow[w - 1].shift);
+    const __m256i shuffle = _mm256_loadu_si256((const __m256i *)pl__narrow[w - 1].shuffle);
+    const __m256i shift = _mm256_loadu_si256((const __m256i *)pl__narrow[w - 1].shift);
     const __m256i mask = _mm256_set1_epi32((int)pl__mask(w)), vbase = _mm256_set1_epi64x(base);
     size_t half = (4 * w) >> 3, i = 0;
     for (size_t at = 0; i + 8 <= n && at + half + 16 <= n_src; i += 8, at += w) {
@@ -122,9 +119,8 @@ __attribute__((target("avx2"))) static size_t unpack_narrow(const uint8_t *src, 
     return i;
 }
 
-__attribute__((target("avx2"))) static size_t unpack_wide(const uint8_t *src, size_t n_src,
-                                                          size_t n, unsigned w, int64_t base,
-                                                          int64_t *out)
+PL__AVX2 static size_t unpack_wide(const uint8_t *src, size_t n_src, size_t n, unsigned w,
+                                   int64_t base, int64_t *out)
 {
     const __m256i *table = (const __m256i *)wide[w - 26].shuffle;
     const __m256i *shifts = (const __m256i *)wide[w - 26].shift;
@@ -146,26 +142,40 @@ __attribute__((target("avx2"))) static size_t unpack_wide(const uint8_t *src, si
     return i;
 }
 
-size_t pl__unpack_avx2(const uint8_t *src, size_t n_src, size_t n, unsigned w, int64_t base,
-                       int64_t *out)
+void pl__unpack_avx2(const uint8_t *src, size_t n_src, size_t n, unsigned w, int64_t base,
+                     int64_t *out)
 {
-    return w <= 25 ? unpack_narrow(src, n_src, n, w, base, out)
-                   : unpack_wide(src, n_src, n, w, base, out);
+    size_t (*unpack)(const uint8_t *, size_t, size_t, unsigned, int64_t, int64_t *) =
+        w <= 25 ? unpack_narrow : unpack_wide;
+    size_t done = unpack(src, n_src, n, w, base, out), at = done / 8 * w;
+    if (done == n) {
+        return;
+    }
+    /* what is left starts less than 58 bytes before the end, or is less than a group */
+    uint8_t tail[PL__TAIL_BYTES] = {0};
+    int64_t last[8];
+    memcpy(tail, src + at, pl__packed_bytes(n - done, w));
+    size_t whole = unpack(tail, sizeof tail, n - done, w, base, out + done);
+    if (done + whole < n) {
+        unpack(tail + whole / 8 * w, sizeof tail - whole / 8 * w, 8, w, base, last);
+        memcpy(out + done + whole, last, (n - done - whole) * sizeof *out);
+    }
 }
 #endif
 
 int pl__unpack_bits(const uint8_t *src, size_t n_src, size_t n, unsigned w, int64_t base,
                     int64_t *out)
 {
-    size_t used = pl__packed_bytes(n, w), done = 0;
+    size_t used = pl__packed_bytes(n, w);
     if (used > n_src) {
         return PL_ECORRUPT;
     }
 #ifdef PL__X86
     if (w >= 1 && w <= 57 && pl__have_avx2()) {
-        done = pl__unpack_avx2(src, n_src, n, w, base, out);
+        pl__unpack_avx2(src, n_src, n, w, base, out);
+        return (int)used;
     }
 #endif
-    unpack_from(src, n_src, done, n, w, base, out);
+    unpack_from(src, n_src, n, w, base, out);
     return (int)used;
 }

@@ -30,10 +30,17 @@ int pl__unpack_bits(const uint8_t *src, size_t n_src, size_t n, unsigned w, int6
 /** The reference that the vector version is tested against. src holds pl__packed_bytes(n, w). */
 void pl__unpack_scalar(const uint8_t *src, size_t n, unsigned w, int64_t base, int64_t *out);
 #ifdef PL__X86
-/** Unpack whole groups of eight while 16-byte loads stay inside n_src bytes; returns how many
- *  values were written (a multiple of 8, at most n). 1 <= w <= 57. */
-size_t pl__unpack_avx2(const uint8_t *src, size_t n_src, size_t n, unsigned w, int64_t base,
-                       int64_t *out);
+#define PL__AVX2 __attribute__((target("avx2")))
+enum { PL__TAIL_BYTES = 256 };
+/** Like it; src holds at least pl__packed_bytes(n, w) in its n_src bytes. 1 <= w <= 57. */
+void pl__unpack_avx2(const uint8_t *src, size_t n_src, size_t n, unsigned w, int64_t base,
+                     int64_t *out);
+/** For w <= 25, at [w - 1]: eight values as 32-bit lanes, the lower four from a load at byte 0 of
+ *  the group, the upper four from one at byte 4w / 8. */
+extern const struct pl__narrow {
+    uint8_t shuffle[32];
+    uint32_t shift[8];
+} pl__narrow[25];
 #endif
 /** Whether the machine runs the AVX2 and FMA versions. */
 static inline bool pl__have_avx2(void)

@@ -11,7 +11,7 @@
 #include "core/codec/decimal.h"
 #include <math.h>
 
-static const double pow10_[PL__DECIMAL_MAX + 1] = {
+const double pl__pow10[PL__DECIMAL_MAX + 1] = {
     1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
@@ -22,13 +22,13 @@ enum { SAMPLES = 9, RAISES = 4 };
 /* m for v at e; false where v is no such decimal. */
 static inline bool scale(double v, int e, int64_t *m)
 {
-    double x = v * pow10_[e];
+    double x = v * pl__pow10[e];
     if (!(fabs(x) < M_LIMIT)) {
         return false;
     }
     double r = (x + MAGIC) - MAGIC;
     *m = (int64_t)r;
-    return pl_f64_bits(r / pow10_[e]) == pl_f64_bits(v); /* r is never -0.0 */
+    return pl_f64_bits(r / pl__pow10[e]) == pl_f64_bits(v); /* r is never -0.0 */
 }
 
 /* Like it for integers of up to 63 bits. */
@@ -48,7 +48,7 @@ static int exponent_of(double v, int from)
     if (from == 0 && scale_large(v, &m)) {
         return 0;
     }
-    for (int e = from; e <= PL__DECIMAL_MAX && fabs(v) * pow10_[e] < M_LIMIT; e++) {
+    for (int e = from; e <= PL__DECIMAL_MAX && fabs(v) * pl__pow10[e] < M_LIMIT; e++) {
         if (scale(v, e, &m)) {
             return e;
         }
@@ -74,7 +74,7 @@ size_t pl__decimal_apply_scalar(const double *v, size_t from, size_t n, int e, i
 __attribute__((target("avx2"))) static size_t apply_avx2(const double *v, size_t n, int e,
                                                          int64_t *m, uint16_t *odd)
 {
-    const __m256d p = _mm256_set1_pd(pow10_[e]), magic = _mm256_set1_pd(MAGIC);
+    const __m256d p = _mm256_set1_pd(pl__pow10[e]), magic = _mm256_set1_pd(MAGIC);
     const __m256d limit = _mm256_set1_pd(M_LIMIT), sign = _mm256_set1_pd(-0.0);
     size_t n_odd = 0, i = 0;
     for (; i + 4 <= n; i += 4) {
@@ -115,7 +115,7 @@ __attribute__((target("avx2,fma"))) static void decode_avx2(const int64_t *m, si
             _mm256_storeu_pd(v + i, to_double(_mm256_loadu_si256((const __m256i *)(m + i))));
         }
     } else {
-        const __m256d p = _mm256_set1_pd(pow10_[e]), y = _mm256_set1_pd(1.0 / pow10_[e]);
+        const __m256d p = _mm256_set1_pd(pl__pow10[e]), y = _mm256_set1_pd(1.0 / pl__pow10[e]);
         for (; i + 4 <= n; i += 4) {
             __m256d x = to_double(_mm256_loadu_si256((const __m256i *)(m + i)));
             __m256d q = _mm256_mul_pd(x, y);
@@ -139,7 +139,7 @@ size_t pl__decimal_apply(const double *v, size_t n, int e, int64_t *m, uint16_t 
 void pl__decimal_decode_scalar(const int64_t *m, size_t n, int e, double *v)
 {
     for (size_t i = 0; i < n; i++) {
-        v[i] = (double)m[i] / pow10_[e];
+        v[i] = (double)m[i] / pl__pow10[e];
     }
 }
 

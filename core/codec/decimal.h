@@ -4,6 +4,8 @@
 
 #define PL__DECIMAL_MAX 22 /* 10^22 is the largest power of ten that is a double */
 
+extern const double pl__pow10[PL__DECIMAL_MAX + 1];
+
 /** How a column scales, or that it does not. */
 struct pl__decimal {
     int e;             /* value = m / 10^e; -1: not decimal */

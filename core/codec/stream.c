@@ -8,8 +8,8 @@
  *         0 CONST   zigzag base                                       value = base
  *         1 PACK64  n values of 64 bits
  *         2 PATCHED varint count | count x varint gap | count x zigzag value | stream
- *                   the inner stream (not PATCHED or SPARSE) holds all n; then value `gap` places
- *                   behind the last patch is replaced
+ *                   the inner stream (not PATCHED or SPARSE) holds all n, its base in places to be
+ *                   patched; then value is added, `gap` places behind the last patch
  *         3 SPARSE  zigzag base | varint count | stream of count gaps | stream of count values - base
  *                   value = base but at count places; gap = how many bases come before (inner
  *                   streams are not SPARSE)
@@ -271,7 +271,7 @@ static void put_patches(const int64_t *r, size_t n, const struct pl__stream_plan
     }
     for (size_t i = 0; i < n; i++) {
         if (r[i] < plan->lo || r[i] > plan->hi) {
-            pl__put_zigzag(out, r[i]);
+            pl__put_zigzag(out, pl__wsub(r[i], plan->base));
         }
     }
 }
@@ -362,7 +362,7 @@ static const uint8_t *get_patched(const uint8_t *p, const uint8_t *end, size_t n
     }
     p = get(p, end, n, IN_PATCHED, r);
     for (size_t i = 0; p && i < count; i++) {
-        r[at[i]] = value[i];
+        r[at[i]] = pl__wadd(r[at[i]], value[i]);
     }
     return p;
 }

@@ -17,7 +17,7 @@ struct pl__stream_plan {
     unsigned w; /* width, or Rice's k */
     int64_t base, lo, hi;
     uint32_t n_patches;
-    uint32_t bytes; /* exact but for SPARSE and patches, where it is an estimate from above */
+    uint32_t bytes; /* exact; with patches or SPARSE it may be a few short or long */
 };
 
 /** Find the smallest (FAST: a small) plan for r[0..n), n in [0, PL_CHUNK_MAX]. */

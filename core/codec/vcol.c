@@ -17,6 +17,7 @@
  * differences lose these just as an XOR would (Gorilla, VLDB 2015), and go through the same
  * vectorised streams. Any thread. */
 #include "core/codec/decimal.h"
+#include "core/codec/fused.h"
 #include "core/codec/ints.h"
 
 enum { SCALE_MASK = 7, SCALE_BYTE = 6, ODD = 1 << 5, STEP = 1 << 6, RAW = 1 << 7, BITS = 0x80 };
@@ -183,13 +184,20 @@ int pl_vcol_decode(const uint8_t *src, size_t n_src, size_t n, double *v)
         return (int)(1 + n * 8);
     }
     p = get_scale(p, end, &scale);
+    enum pl__ints_order order = (enum pl__ints_order)(head >> 3 & 3);
+    if (p && !(head & (ODD | STEP)) && !(scale & BITS)) {
+        const uint8_t *done = pl__fused_get(p, end, n, order, (int)scale, v);
+        if (done) {
+            return (int)(done - src);
+        }
+    }
     struct odds odd;
     odd.n = 0;
     if (p && head & ODD) {
         p = get_odd(p, end, n, &odd);
     }
     int64_t m[PL_CHUNK_MAX];
-    p = p ? pl__ints_get(p, end, n, (enum pl__ints_order)(head >> 3 & 3), head & STEP, m) : NULL;
+    p = p ? pl__ints_get(p, end, n, order, head & STEP, m) : NULL;
     if (!p) {
         return PL_ECORRUPT;
     }
