@@ -1,0 +1,108 @@
+/* Settings from YAML: one mapping of option names to scalars. Anything else is refused at its line
+ * and column. Thread: main. Source: YAML 1.1 by libyaml. */
+#include "core/app/config.h"
+#include <yaml.h>
+
+/* Top-level keys of prometheus.yml and alertmanager.yml: they mean what they mean there, so no
+ * setting of ours may have such a name (decisions.md 24). */
+static const char *const reserved[] = {
+    "global",        "scrape_configs",      "scrape_config_files", "rule_files", "alerting",
+    "remote_write",  "remote_read",         "storage",             "tracing",    "otlp",
+    "runtime",       "route",               "receivers",           "templates",  "inhibit_rules",
+    "time_intervals", "mute_time_intervals",
+};
+
+struct where {
+    const char *path;
+    char *why;
+    size_t n_why;
+};
+
+static int refuse(const struct where *w, yaml_mark_t at, const char *what, const char *more)
+{
+    snprintf(w->why, w->n_why, "%s:%zu:%zu: %s%s", w->path, at.line + 1, at.column + 1, what, more);
+    return PL_EPARSE;
+}
+
+static int unknown(const struct where *w, const yaml_node_t *key, pl_str name)
+{
+    char text[256];
+    for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++) {
+        if (pl_str_eq(name, pl_str_c(reserved[i]))) {
+            snprintf(text, sizeof(text),
+                     "\"%s\" is a key of Prometheus' or Alertmanager's configuration, which this "
+                     "version does not read",
+                     reserved[i]);
+            return refuse(w, key->start_mark, text, "");
+        }
+    }
+    const struct pl_option *near = pl_option_near(name);
+    snprintf(text, sizeof(text), "unknown key \"%.100s\"%s", name.p, near ? ": did you mean " : "");
+    return refuse(w, key->start_mark, text, near ? near->name : "");
+}
+
+static pl_str scalar(const yaml_node_t *n)
+{
+    return pl_str_mem(n->data.scalar.value, n->data.scalar.length);
+}
+
+static int pair(struct pl_config *c, const struct where *w, const yaml_node_t *key,
+                const yaml_node_t *value)
+{
+    char inner[300];
+    if (key->type != YAML_SCALAR_NODE) {
+        return refuse(w, key->start_mark, "a key must be a name", "");
+    }
+    const struct pl_option *o = pl_option_find(scalar(key));
+    if (!o) {
+        return unknown(w, key, scalar(key));
+    }
+    if (value->type != YAML_SCALAR_NODE) {
+        return refuse(w, value->start_mark, o->name, ": one value is wanted");
+    }
+    if (pl_config_set(c, o, scalar(value).p, inner, sizeof(inner)) < 0) {
+        return refuse(w, value->start_mark, inner, "");
+    }
+    return 0;
+}
+
+static int document(struct pl_config *c, const struct where *w, yaml_document_t *d)
+{
+    yaml_node_t *root = yaml_document_get_root_node(d);
+    int e = 0;
+    if (!root) {
+        return 0;
+    }
+    if (root->type != YAML_MAPPING_NODE) {
+        return refuse(w, root->start_mark, "settings are wanted, as `http: 127.0.0.1:1969`", "");
+    }
+    for (yaml_node_pair_t *p = root->data.mapping.pairs.start;
+         p < root->data.mapping.pairs.top && e >= 0; p++) {
+        e = pair(c, w, yaml_document_get_node(d, p->key), yaml_document_get_node(d, p->value));
+    }
+    return e;
+}
+
+int pl_config_yaml(struct pl_config *c, const char *path, char *why, size_t n_why)
+{
+    struct where w = {path, why, n_why};
+    struct pl_buf text = PL_BUF_INIT;
+    int e = pl_file_read(path, 4u << 20, &text);
+    if (e < 0) {
+        snprintf(why, n_why, "%s: cannot be read: %s", path, pl_err_text(e));
+        return e;
+    }
+    yaml_parser_t parser;
+    yaml_document_t d;
+    yaml_parser_initialize(&parser);
+    yaml_parser_set_input_string(&parser, text.p, text.n);
+    if (yaml_parser_load(&parser, &d)) {
+        e = document(c, &w, &d);
+        yaml_document_delete(&d);
+    } else {
+        e = refuse(&w, parser.problem_mark, "not YAML: ", parser.problem ? parser.problem : "");
+    }
+    yaml_parser_delete(&parser);
+    pl_buf_fini(&text);
+    return e;
+}

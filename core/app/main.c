@@ -1,0 +1,51 @@
+/* perilune COMMAND [ARGUMENT...]. */
+#include "core/app/app.h"
+#include "perilune/version.h"
+#include <stdio.h>
+#include <string.h>
+
+const struct pl_command pl__commands[] = {
+    {"serve", "[--data DIR] [--http HOST:PORT] ...", "run the server", pl_cmd_serve},
+    {"version", "", "print the version", pl_cmd_version},
+};
+const unsigned pl__n_commands = sizeof(pl__commands) / sizeof(*pl__commands);
+
+int pl_cmd_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    printf("perilune " PL_VERSION " (" PL_REVISION ")\n");
+    return PL_EXIT_OK;
+}
+
+static void usage(FILE *out)
+{
+    fputs("Perilune: a metrics platform that is scripted in Lua.\n\nUsage: perilune COMMAND ...\n\n",
+          out);
+    for (unsigned i = 0; i < pl__n_commands; i++) {
+        const struct pl_command *c = &pl__commands[i];
+        fprintf(out, "  %-12s %s\n", c->name, c->help);
+    }
+    fputs("\n`perilune COMMAND --help` tells more. Exit codes: 0 done, 1 failed, 2 wrong use,\n"
+          "3 server not reached, 4 damage found.\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "--help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        usage(argc > 1 ? stdout : stderr);
+        return argc > 1 ? PL_EXIT_OK : PL_EXIT_USAGE;
+    }
+    if (strcmp(name, "--version") == 0) {
+        name = "version";
+    }
+    for (unsigned i = 0; i < pl__n_commands; i++) {
+        if (strcmp(name, pl__commands[i].name) == 0) {
+            return pl__commands[i].run(argc - 2, argv + 2);
+        }
+    }
+    fprintf(stderr, "perilune: unknown command \"%s\": `perilune --help` lists them\n", name);
+    return PL_EXIT_USAGE;
+}
