@@ -127,7 +127,7 @@ static int64_t unit_of(pl_str s)
 
 void pl__ep_influx(struct pl_api *a, struct pl_http_req *req)
 {
-    pl_str db = pl_http_param(req, pl_str_eq(req->path, PL_STR("/write")) ? "db" : "bucket");
+    pl_str db = pl_http_param(req, "db");
     int64_t unit = unit_of(pl_http_param(req, "precision"));
     struct pl_batch *b;
     pl_str body;

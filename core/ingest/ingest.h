@@ -78,8 +78,8 @@ int pl_ingest_remote_write(struct pl_ingest *g, pl_str body, struct pl_batch *b,
 int pl_ingest_prom_text(struct pl_ingest *g, pl_str body, const struct pl_label *extra,
                         size_t n_extra, struct pl_batch *b, struct pl_ingest_report *r);
 
-/** InfluxDB line protocol. Field `f` of measurement `m` is the metric `m_f` (`m` for the field
- *  `value`), as VictoriaMetrics does; tags are labels; a database that is not empty is the label
+/** InfluxDB line protocol. Field `f` of measurement `m` is the metric `m_f` (`f` where `m` is
+ *  empty), as VictoriaMetrics does; tags are labels; a database that is not empty is the label
  *  `db`. Booleans are 1 and 0; string fields are rejected with the reason `field` (the line's other
  *  fields are kept). @param unit_ns  length of the timestamp's unit in ns (1 by default; seconds
  *  1000000000). Lines without a timestamp get now. Position: line. */
