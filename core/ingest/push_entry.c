@@ -209,7 +209,9 @@ int pl__push_metadata(struct pl_push_ctx *c, const struct pl_doc *list)
 }
 
 /* In place of an id: why the row is not taken. Ids and handles stay far below. */
-enum { BAD_TIME = UINT32_MAX - 2u, BAD_VALUE = UINT32_MAX - 1u, BAD_HANDLE = PL_HANDLE_NONE };
+#define BAD_TIME   (UINT32_MAX - 2)
+#define BAD_VALUE  (UINT32_MAX - 1)
+#define BAD_HANDLE PL_HANDLE_NONE
 
 static enum pl_reject_why why_bad(const struct pl_batch *b, size_t i)
 {
