@@ -30,7 +30,7 @@ static void account_out(struct pl__conn *c)
     pl__account(c->io.loop->net, &c->out_accounted, bytes);
 }
 
-void pl__conn_close(struct pl__conn *c)
+static void shut(struct pl__conn *c, void (*how)(struct pl__io *io))
 {
     if (c->io.closing) {
         return;
@@ -38,7 +38,7 @@ void pl__conn_close(struct pl__conn *c)
     pl__timeout_stop(&c->in_timeout);
     pl__timeout_stop(&c->out_timeout);
     pl__list_remove(&c->dirty);
-    c->io.t->close(&c->io);
+    how(&c->io);
     c->state = PL__CONN_SINK;
     pl_buf_fini(&c->stash);
     struct pl__request *r = c->first;
@@ -57,6 +57,11 @@ void pl__conn_close(struct pl__conn *c)
         }
         r = next;
     }
+}
+
+void pl__conn_close(struct pl__conn *c)
+{
+    shut(c, c->io.t->close);
 }
 
 void pl__conn_close_soon(struct pl__conn *c)
@@ -361,7 +366,7 @@ static void on_write_timeout(struct pl__timeout *t)
         (uint64_t)conf->http_min_body_rate * (uint64_t)(conf->http_write_timeout_ms / 1000);
     if (sent - c->sent_mark < (least ? least : 1)) {
         pl__refused(l->net, PL__REFUSED_WRITE_TIMEOUT);
-        pl__conn_close(c);
+        shut(c, c->io.t->reset);
         return;
     }
     c->sent_mark = sent;

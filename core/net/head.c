@@ -238,7 +238,6 @@ static int refuse_llhttp(llhttp_errno_t e, const struct parse *ps, const char **
     switch (e) {
     case HPE_USER:
         return refuse(431, ps->too_many ? "more than 100 headers" : "bad header", why);
-    case HPE_PAUSED_H2_UPGRADE:
     case HPE_INVALID_VERSION:
         return refuse(505, "HTTP/1.1 and HTTP/1.0 are spoken here", why);
     case HPE_INVALID_METHOD:
@@ -261,6 +260,9 @@ int pl__head_parse(pl_str head, struct pl__head *h, const char **why)
 {
     struct parse ps = {.h = h};
     llhttp_t ll;
+    if (pl_str_starts(head, PL_STR("PRI * HTTP/2.0\r\n"))) {
+        return refuse(505, "HTTP/1.1 and HTTP/1.0 are spoken here", why);
+    }
     llhttp_init(&ll, HTTP_REQUEST, &settings);
     ll.data = &ps;
     h->method_text = h->target = PL_STR_NULL;

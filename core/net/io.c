@@ -96,6 +96,16 @@ static void sock_close(struct pl__io *io)
     }
 }
 
+static void sock_reset(struct pl__io *io)
+{
+    struct linger none = {.l_onoff = 1};
+    uv_os_fd_t fd;
+    if (!io->closing && uv_fileno(&io->uv.handle, &fd) == 0) {
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+    }
+    sock_close(io);
+}
+
 const struct pl__transport pl__transport_socket = {
     .read_start = sock_read_start,
     .read_stop = sock_read_stop,
@@ -104,6 +114,7 @@ const struct pl__transport pl__transport_socket = {
     .unsent = sock_unsent,
     .shutdown = sock_shutdown,
     .close = sock_close,
+    .reset = sock_reset,
 };
 
 int pl__io_open(struct pl__io *io, int fd, bool is_unix)

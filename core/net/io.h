@@ -20,6 +20,8 @@ struct pl__transport {
     /** No more will be sent: the peer sees the end. */
     void (*shutdown)(struct pl__io *io);
     void (*close)(struct pl__io *io); /* ev->closed follows, later */
+    /** Close and forget what the peer has not taken: the kernel would hold it for minutes. */
+    void (*reset)(struct pl__io *io);
 };
 
 /** Above: what becomes of them. */
