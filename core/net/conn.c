@@ -59,10 +59,7 @@ static void shut(struct pl__conn *c, void (*how)(struct pl__io *io))
     }
 }
 
-void pl__conn_close(struct pl__conn *c)
-{
-    shut(c, c->io.t->close);
-}
+void pl__conn_close(struct pl__conn *c) { shut(c, c->io.t->close); }
 
 void pl__conn_close_soon(struct pl__conn *c)
 {
@@ -242,6 +239,10 @@ static void drop_incoming(struct pl__conn *c)
 
 static void on_eof(struct pl__conn *c)
 {
+    if (c->lingering) {
+        pl__conn_close(c);
+        return;
+    }
     c->eof = true;
     c->state = PL__CONN_SINK;
     if (c->cur) {
