@@ -70,7 +70,7 @@ void pl__conn_close_soon(struct pl__conn *c)
 void pl__conn_advance(struct pl__conn *c)
 {
     struct pl__request *r;
-    while ((r = c->first) != NULL) {
+    while (!c->close_when_sent && (r = c->first) != NULL) {
         if (r->want_continue && !r->whole) {
             static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
             pl__out_add(&c->out, c->io.loop, text, sizeof(text) - 1);
@@ -85,7 +85,10 @@ void pl__conn_advance(struct pl__conn *c)
             c->last = NULL;
         }
         c->n_queue--;
-        c->close_when_sent |= r->close_after;
+        if (r->close_after) { /* what came behind it is not answered */
+            c->close_when_sent = true;
+            c->state = PL__CONN_SINK;
+        }
         pl__request_free(r);
     }
 }
@@ -129,8 +132,8 @@ static void set_timers(struct pl__conn *c)
 static bool finish(struct pl__conn *c)
 {
     bool draining = atomic_load_explicit(&c->io.loop->net->draining, memory_order_relaxed);
-    if (c->lingering || c->first || c->cur || c->out.bytes ||
-        !(c->close_when_sent || c->eof || draining)) {
+    bool idle = !c->first && !c->cur && c->out.bytes == 0;
+    if (c->lingering || !(c->close_when_sent ? c->out.bytes == 0 : idle && (c->eof || draining))) {
         return false;
     }
     if (c->eof || !(c->refused || (draining && c->sent))) {

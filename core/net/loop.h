@@ -99,6 +99,8 @@ void pl__loop_call(struct pl_loop *l, void (*fn)(struct pl_loop *l, void *arg), 
 
 /** Add to the bytes in flight (negative: take away), and remember it in *account. */
 void pl__account(struct pl_net *n, size_t *account, size_t now);
+/** Register the metrics of n; m may be NULL. */
+void pl__metrics_init(struct pl_net *n, struct pl_metrics *m);
 void pl__refused(struct pl_net *n, enum pl__refused why);
 /** An io has closed, or an accepted descriptor did not become one. */
 void pl__net_io_gone(struct pl_net *n);

@@ -40,7 +40,7 @@ static double n_inflight(void *ctx)
     return (double)atomic_load(&((struct pl_net *)ctx)->inflight);
 }
 
-static void metrics_init(struct pl_net *n, struct pl_metrics *m)
+void pl__metrics_init(struct pl_net *n, struct pl_metrics *m)
 {
     static const char *const reasons[PL__N_REFUSED] = {
         [PL__REFUSED_CONNECTIONS] = "reason=\"connections\"",
@@ -97,7 +97,7 @@ int pl_net_new(const struct pl_net_conf *conf, struct pl_net **out)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&n->gone, &attr);
     pthread_condattr_destroy(&attr);
-    metrics_init(n, conf->metrics);
+    pl__metrics_init(n, conf->metrics);
     n->loops = calloc(n->n_loops, sizeof(*n->loops));
     int r = n->loops ? 0 : PL_ENOMEM;
     for (size_t i = 0; i < n->n_loops && r == 0; i++) {

@@ -236,7 +236,7 @@ static void a_silent_stream_is_closed(void **state)
 
 static void a_unix_socket_serves_and_a_stale_one_is_replaced(void **state)
 {
-    char dir[] = "/tmp/pl_stream_XXXXXX", addr[64], got[64], why[256] = "";
+    char dir[] = "/tmp/pl_stream_XXXXXX", addr[128], got[64], why[256] = "";
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     struct pl_stream_handler h = {.open = on_open, .data = on_data, .close = on_close};
     struct stat st;
