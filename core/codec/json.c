@@ -7,12 +7,12 @@
 #include "core/codec/number.h"
 
 enum state {
-    VALUE,        /* a value must come */
-    FIRST_VALUE,  /* a value or ] */
-    FIRST_KEY,    /* a key or } */
-    KEY,          /* a key must come */
-    AFTER,        /* , or the closing bracket */
-    DONE,         /* the one value has been read */
+    VALUE,       /* a value must come */
+    FIRST_VALUE, /* a value or ] */
+    FIRST_KEY,   /* a key or } */
+    KEY,         /* a key must come */
+    AFTER,       /* , or the closing bracket */
+    DONE,        /* the one value has been read */
     FAILED,
 };
 
@@ -32,10 +32,7 @@ void pl_json_r_reset(struct pl_json_r *r, pl_str text)
     r->why = NULL;
 }
 
-void pl_json_r_fini(struct pl_json_r *r)
-{
-    pl_buf_fini(&r->text);
-}
+void pl_json_r_fini(struct pl_json_r *r) { pl_buf_fini(&r->text); }
 
 static enum pl_json_tok failed(struct pl_json_r *r, const char *at, const char *why)
 {
@@ -122,8 +119,8 @@ static const char *unescape(const char *p, const char *end, struct pl_buf *out)
     return p;
 }
 
-/* First byte at or behind p that is a quote, a backslash or a control character; *high is set when a
- * byte over 127 was passed. Eight bytes at a time. */
+/* First byte at or behind p that is a quote, a backslash or a control character; *high is set when
+ * a byte over 127 was passed. Eight bytes at a time. */
 static const char *plain_run(const char *p, const char *end, bool *high)
 {
     const uint64_t ones = 0x0101010101010101ull, tops = ones << 7;
@@ -301,8 +298,8 @@ enum pl_json_tok pl_json_next(struct pl_json_r *r)
             r->state = obj ? KEY : VALUE;
             skip_space(r);
         } else if (r->p == r->end || *r->p != (obj ? '}' : ']')) {
-            return failed(r, r->p, obj ? "no comma or } behind a value" :
-                                         "no comma or ] behind a value");
+            return failed(r, r->p,
+                          obj ? "no comma or } behind a value" : "no comma or ] behind a value");
         }
     }
     r->at = (size_t)(r->p - r->begin);

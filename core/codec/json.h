@@ -8,7 +8,10 @@ struct pl_json_w {
     struct pl_buf *out;
     bool comma;
 };
-static inline struct pl_json_w pl_json_w(struct pl_buf *out) { return (struct pl_json_w){out, false}; }
+static inline struct pl_json_w pl_json_w(struct pl_buf *out)
+{
+    return (struct pl_json_w){out, false};
+}
 void pl_json_obj(struct pl_json_w *w);     /* { */
 void pl_json_obj_end(struct pl_json_w *w); /* } */
 void pl_json_arr(struct pl_json_w *w);
@@ -44,7 +47,7 @@ void pl_json_r_init(struct pl_json_r *r, pl_str text);
 /** Another text with the same parser, keeping its buffer: for one line after another. */
 void pl_json_r_reset(struct pl_json_r *r, pl_str text);
 void pl_json_r_fini(struct pl_json_r *r);
-/** The next token; END when the one value has ended and nothing is behind it; once ERROR, always. */
+/** The next token; END when the one value ended and nothing is behind it; once ERROR, always. */
 enum pl_json_tok pl_json_next(struct pl_json_r *r);
 /** Skip the value that comes next (or the rest of the one just begun by OBJ or ARR; where a key
  *  comes next, it and its value). 0, PL_EPARSE (r->why; or there was nothing to skip). */

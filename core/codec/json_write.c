@@ -23,30 +23,15 @@ static void bracket_end(struct pl_json_w *w, char close)
     w->comma = true;
 }
 
-void pl_json_obj(struct pl_json_w *w)
-{
-    bracket(w, '{');
-}
+void pl_json_obj(struct pl_json_w *w) { bracket(w, '{'); }
 
-void pl_json_obj_end(struct pl_json_w *w)
-{
-    bracket_end(w, '}');
-}
+void pl_json_obj_end(struct pl_json_w *w) { bracket_end(w, '}'); }
 
-void pl_json_arr(struct pl_json_w *w)
-{
-    bracket(w, '[');
-}
+void pl_json_arr(struct pl_json_w *w) { bracket(w, '['); }
 
-void pl_json_arr_end(struct pl_json_w *w)
-{
-    bracket_end(w, ']');
-}
+void pl_json_arr_end(struct pl_json_w *w) { bracket_end(w, ']'); }
 
-void pl_json_key(struct pl_json_w *w, const char *key)
-{
-    pl_json_key_s(w, pl_str_c(key));
-}
+void pl_json_key(struct pl_json_w *w, const char *key) { pl_json_key_s(w, pl_str_c(key)); }
 
 void pl_json_key_s(struct pl_json_w *w, pl_str key)
 {
@@ -135,10 +120,7 @@ void pl_json_bool(struct pl_json_w *w, bool x)
     pl_json_raw(w, x ? PL_STR("true") : PL_STR("false"));
 }
 
-void pl_json_null(struct pl_json_w *w)
-{
-    pl_json_raw(w, PL_STR("null"));
-}
+void pl_json_null(struct pl_json_w *w) { pl_json_raw(w, PL_STR("null")); }
 
 void pl_json_raw(struct pl_json_w *w, pl_str s)
 {

@@ -267,15 +267,9 @@ static void sized(struct pl_buf *b, uint8_t c8, uint8_t c16, uint64_t n)
     }
 }
 
-void pl_mp_w_nil(struct pl_buf *b)
-{
-    pl_buf_u8(b, 0xc0);
-}
+void pl_mp_w_nil(struct pl_buf *b) { pl_buf_u8(b, 0xc0); }
 
-void pl_mp_w_bool(struct pl_buf *b, bool x)
-{
-    pl_buf_u8(b, x ? 0xc3 : 0xc2);
-}
+void pl_mp_w_bool(struct pl_buf *b, bool x) { pl_buf_u8(b, x ? 0xc3 : 0xc2); }
 
 void pl_mp_w_int(struct pl_buf *b, int64_t x)
 {
@@ -309,10 +303,7 @@ void pl_mp_w_uint(struct pl_buf *b, uint64_t x)
     }
 }
 
-void pl_mp_w_f64(struct pl_buf *b, double x)
-{
-    head(b, 0xcb, pl_f64_bits(x), 8);
-}
+void pl_mp_w_f64(struct pl_buf *b, double x) { head(b, 0xcb, pl_f64_bits(x), 8); }
 
 void pl_mp_w_str(struct pl_buf *b, pl_str s)
 {

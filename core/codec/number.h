@@ -3,8 +3,8 @@
 #include "core/base/base.h"
 
 /** Parse a float as Go's strconv.ParseFloat does for decimal text, also Inf, +Inf, -inf, Infinity,
- *  NaN (no sign), hexadecimal floats and integers; no underscores. The nearest double, ties to even;
- *  too small is 0. The whole of s, else PL_EPARSE; PL_ELIMIT beyond the largest double. */
+ *  NaN (no sign), hexadecimal floats and integers; no underscores. The nearest double, ties to
+ * even; too small is 0. The whole of s, else PL_EPARSE; PL_ELIMIT beyond the largest double. */
 int pl_number_parse(pl_str s, double *out);
 /** Like it, but stops at the first byte that does not belong; *used bytes were read. */
 int pl_number_scan(pl_str s, double *out, size_t *used);

@@ -1,4 +1,5 @@
-/* Inside of codec: whether decimal digits stand above or below the middle of two doubles, exactly. */
+/* Inside of codec: whether decimal digits stand above or below the middle of two doubles, exactly.
+ */
 #pragma once
 #include "core/base/base.h"
 

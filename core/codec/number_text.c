@@ -1,7 +1,7 @@
 /* Double to the shortest text that reads back as the same double; of several that short, the
  * nearest. Source: Raffaello Giulietti, The Schubfach way to render doubles (2021). The layout is
- * that of Prometheus' JSON (util/jsonutil): Go's format 'f', and 'e' with an exponent of at least two
- * digits below 1e-6 and from 1e21. */
+ * that of Prometheus' JSON (util/jsonutil): Go's format 'f', and 'e' with an exponent of at least
+ * two digits below 1e-6 and from 1e21. */
 #include "core/codec/number.h"
 #include "core/codec/number_pow10.h"
 
@@ -24,7 +24,8 @@ static struct decimal shortest(uint64_t c, int q, bool lower_is_closer)
 {
     /* Everything below is in quarters: 4c is v, the interval of v ends at cl and cr. */
     uint64_t odd = c & 1, cl = 4 * c - 2 + lower_is_closer, cr = 4 * c + 2;
-    int k = (q * 1262611 - (lower_is_closer ? 524031 : 0)) >> 22; /* floor(log10(2^q or 3/4 of it)) */
+    int k =
+        (q * 1262611 - (lower_is_closer ? 524031 : 0)) >> 22; /* floor(log10(2^q or 3/4 of it)) */
     int h = q + pl__log2_pow10(-k) + 1;
     const uint64_t *t = pl__pow10[-k - PL__POW10_MIN];
     uint64_t g[2] = {t[0], t[1]};

@@ -7,10 +7,7 @@
 #define WINDOW_RAW  (-15)
 #define STEP_MAX    (1u << 30) /* zlib counts in unsigned int */
 
-static int error_of(int z)
-{
-    return z == Z_MEM_ERROR ? PL_ENOMEM : PL_ECORRUPT;
-}
+static int error_of(int z) { return z == Z_MEM_ERROR ? PL_ENOMEM : PL_ECORRUPT; }
 
 /* Room to write into: twice what is there, within the limit and one byte over it, by which too
  * much is told from just enough. */

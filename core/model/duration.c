@@ -10,15 +10,17 @@ struct unit {
 };
 /* Large to small. */
 static const struct unit units[] = {
-    {"y", 365 * 86400000ll}, {"w", 7 * 86400000ll}, {"d", 86400000}, {"h", 3600000},
-    {"m", 60000},            {"s", 1000},           {"ms", 1},
+    {"y", 365 * 86400000ll},
+    {"w", 7 * 86400000ll},
+    {"d", 86400000},
+    {"h", 3600000},
+    {"m", 60000},
+    {"s", 1000},
+    {"ms", 1},
 };
 #define N_UNITS (sizeof units / sizeof units[0])
 
-static bool digit(pl_str s, size_t i)
-{
-    return i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
-}
+static bool digit(pl_str s, size_t i) { return i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; }
 
 /* A plain number of seconds, `90`, `1.5`, `2e3`, rounded to the nearest millisecond. Exact in
  * integers: the digits, and the power of ten that makes milliseconds of them. */

@@ -1,5 +1,6 @@
 /* Durations as in PromQL: 5m, 1h30m, 100ms, 1y. Units ms s m h d w y, each once, large to small;
- * also a plain number of seconds (90, 1.5, 2e3), rounded to the millisecond. No sign. Any thread. */
+ * also a plain number of seconds (90, 1.5, 2e3), rounded to the millisecond. No sign. Any thread.
+ */
 #pragma once
 #include "core/base/base.h"
 

@@ -246,15 +246,9 @@ static bool classic(pl_str s, bool colon)
     return s.n > 0;
 }
 
-bool pl_metric_name_classic(pl_str s)
-{
-    return classic(s, true);
-}
+bool pl_metric_name_classic(pl_str s) { return classic(s, true); }
 
-bool pl_label_name_classic(pl_str s)
-{
-    return classic(s, false);
-}
+bool pl_label_name_classic(pl_str s) { return classic(s, false); }
 
 /* In double quotes, control characters escaped as Go's strconv.Quote does; PromQL reads it back. */
 static void quoted(pl_str s, struct pl_buf *out)

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 
 /* Beyond these PCRE2 hands over to its DFA matcher, whose time is linear. */
-#define MATCH_LIMIT      10000
-#define HEAP_LIMIT_KB    4096
-#define GLOBS_MAX        16      /* tried one after another */
-#define FEW_LITERALS     8       /* compared one after another */
-#define COMPILED_MAX     (8u << 20)
-#define DFA_WORKSPACE    1024    /* ints; grown to 4,096 times that */
-#define EXPAND_LIMIT     10000000
+#define MATCH_LIMIT   10000
+#define HEAP_LIMIT_KB 4096
+#define GLOBS_MAX     16 /* tried one after another */
+#define FEW_LITERALS  8  /* compared one after another */
+#define COMPILED_MAX  (8u << 20)
+#define DFA_WORKSPACE 1024 /* ints; grown to 4,096 times that */
+#define EXPAND_LIMIT  10000000
 
 struct pl_regex {
     struct pl_arena arena; /* strings below, and names */
@@ -24,8 +24,8 @@ struct pl_regex {
     struct pl__re_name *names;
     size_t n_names;
     unsigned n_groups;
-    pcre2_code *code;      /* NULL where strings are all and no group is captured */
-    pcre2_code *dfa;       /* the same without what the DFA matcher cannot */
+    pcre2_code *code; /* NULL where strings are all and no group is captured */
+    pcre2_code *dfa;  /* the same without what the DFA matcher cannot */
     bool jit;
     pcre2_match_context *limits, *wide_limits;
 };
@@ -75,9 +75,11 @@ static pcre2_code *compile(pl_str text, uint32_t options, int *rc)
     pcre2_compile_context_free(c);
     size_t size = 0;
     if (!code) { /* the grammar is checked: what is left is size, and names of scripts */
-        *rc = err == PCRE2_ERROR_HEAP_FAILED ? PL_ENOMEM :
-              err == PCRE2_ERROR_UNKNOWN_UNICODE_PROPERTY || err == PCRE2_ERROR_MALFORMED_UNICODE_PROPERTY ?
-                                               PL_EPARSE : PL_ELIMIT;
+        *rc = err == PCRE2_ERROR_HEAP_FAILED ? PL_ENOMEM
+              : err == PCRE2_ERROR_UNKNOWN_UNICODE_PROPERTY ||
+                      err == PCRE2_ERROR_MALFORMED_UNICODE_PROPERTY
+                  ? PL_EPARSE
+                  : PL_ELIMIT;
     } else if (pcre2_pattern_info(code, PCRE2_INFO_SIZE, &size) == 0 && size > COMPILED_MAX) {
         pcre2_code_free(code);
         code = NULL;
@@ -115,10 +117,7 @@ out:
     return rc;
 }
 
-static bool gap(char c)
-{
-    return c == PL__RE_GAP || c == PL__RE_GAP1;
-}
+static bool gap(char c) { return c == PL__RE_GAP || c == PL__RE_GAP1; }
 
 static bool has_gap(pl_str s)
 {
@@ -210,8 +209,10 @@ int pl_regex_new(pl_str pattern, struct pl_regex **out, char *why, size_t n_why)
     if (rc == 0) {
         rc = make(re, &t, &tree);
         if (rc < 0 && n_why) {
-            snprintf(why, n_why, "%s", rc == PL_EPARSE ? "invalid character class range" :
-                                       rc == PL_ELIMIT ? "compiles too large" : pl_err_text(rc));
+            snprintf(why, n_why, "%s",
+                     rc == PL_EPARSE   ? "invalid character class range"
+                     : rc == PL_ELIMIT ? "compiles too large"
+                                       : pl_err_text(rc));
         }
     }
     pl_arena_fini(&tree);
@@ -317,8 +318,8 @@ static bool match_dfa(const struct pl_regex *re, pl_str s)
     for (size_t n = DFA_WORKSPACE; md && n <= (size_t)DFA_WORKSPACE << 12; n *= 4) {
         int *space = malloc(n * sizeof *space);
         int rc = space ? pcre2_dfa_match(re->dfa, (PCRE2_SPTR)s.p, s.n, 0, PCRE2_DFA_SHORTEST, md,
-                                         re->wide_limits, space, n) :
-                         PCRE2_ERROR_NOMEMORY;
+                                         re->wide_limits, space, n)
+                       : PCRE2_ERROR_NOMEMORY;
         free(space);
         found = rc >= 0;
         if (rc != PCRE2_ERROR_DFA_WSSIZE) {
@@ -376,10 +377,7 @@ size_t pl_regex_literals(const struct pl_regex *re, const pl_str **out)
     return re->n_strings;
 }
 
-pl_str pl_regex_prefix(const struct pl_regex *re)
-{
-    return re->prefix;
-}
+pl_str pl_regex_prefix(const struct pl_regex *re) { return re->prefix; }
 
 /* --- expanding --- */
 

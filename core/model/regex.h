@@ -4,10 +4,10 @@
  * The pattern is parsed here by RE2's grammar (regex_parse.c), so what RE2 refuses is refused:
  * lookaround, backreferences, possessive and atomic groups, \C, \Z, \G, repetition over 1000. From
  * the tree come the fast paths, which need no PCRE2: literals and alternations of them, `prefix.*`,
- * `.*suffix`, `.*`, `.+`, `a.*b.+c`, and small alternations of such; and the text that PCRE2 compiles,
- * so that differences of dialect (\s, \v, \b, scripts, $) are settled by us. Where PCRE2's match limit
- * strikes, pcre2_dfa_match answers. A subject that is not UTF-8 never crashes; where PCRE2 is used,
- * nothing matches its bad bytes.
+ * `.*suffix`, `.*`, `.+`, `a.*b.+c`, and small alternations of such; and the text that PCRE2
+ * compiles, so that differences of dialect (\s, \v, \b, scripts, $) are settled by us. Where
+ * PCRE2's match limit strikes, pcre2_dfa_match answers. A subject that is not UTF-8 never crashes;
+ * where PCRE2 is used, nothing matches its bad bytes.
  *
  * Immutable after new; any thread. */
 #pragma once

@@ -4,20 +4,20 @@
 
 enum pl__re_kind {
     PL__RE_EMPTY,
-    PL__RE_LIT,       /* one code point */
-    PL__RE_ANY,       /* any code point */
+    PL__RE_LIT, /* one code point */
+    PL__RE_ANY, /* any code point */
     PL__RE_ANY_BUT_NL,
     PL__RE_CLASS,
-    PL__RE_BOL,       /* (?m)^ */
-    PL__RE_EOL,       /* (?m)$ */
-    PL__RE_BOT,       /* ^ \A */
-    PL__RE_EOT,       /* $ \z */
-    PL__RE_WORDB,     /* \b */
-    PL__RE_NO_WORDB,  /* \B */
-    PL__RE_GROUP,     /* a capturing group: one child */
-    PL__RE_REPEAT,    /* one child */
-    PL__RE_CAT,       /* children in order */
-    PL__RE_ALT,       /* children in order of preference */
+    PL__RE_BOL,      /* (?m)^ */
+    PL__RE_EOL,      /* (?m)$ */
+    PL__RE_BOT,      /* ^ \A */
+    PL__RE_EOT,      /* $ \z */
+    PL__RE_WORDB,    /* \b */
+    PL__RE_NO_WORDB, /* \B */
+    PL__RE_GROUP,    /* a capturing group: one child */
+    PL__RE_REPEAT,   /* one child */
+    PL__RE_CAT,      /* children in order */
+    PL__RE_ALT,      /* children in order of preference */
 };
 
 struct pl__re_range {
@@ -44,7 +44,7 @@ struct pl__re_name {
 
 struct pl__re_tree {
     struct pl__re *root;
-    unsigned n_groups;         /* capturing ones, numbered from 1 in the order of their parentheses */
+    unsigned n_groups; /* capturing ones, numbered from 1 in the order of their parentheses */
     struct pl__re_name *names; /* n_names of them */
     size_t n_names;
 };

@@ -1,6 +1,6 @@
-/* A regular expression's tree as text for PCRE2 (UTF, DOTALL, no UCP: \b and \w are ASCII, as RE2's).
- * Every character that is no letter or digit is written by its number, so nothing of PCRE2's own
- * syntax can get in. */
+/* A regular expression's tree as text for PCRE2 (UTF, DOTALL, no UCP: \b and \w are ASCII, as
+ * RE2's). Every character that is no letter or digit is written by its number, so nothing of
+ * PCRE2's own syntax can get in. */
 #include "core/model/regex_ast.h"
 
 static void emit(const struct pl__re *re, struct pl_buf *out);

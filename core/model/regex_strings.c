@@ -28,10 +28,7 @@ void pl__re_utf8(struct pl_buf *out, uint32_t cp)
     }
 }
 
-static bool is_gap(char c)
-{
-    return c == PL__RE_GAP || c == PL__RE_GAP1;
-}
+static bool is_gap(char c) { return c == PL__RE_GAP || c == PL__RE_GAP1; }
 
 /* Append s; it stays where it is. */
 static bool add(struct set *out, pl_str s)
@@ -114,10 +111,7 @@ static bool zero_width(const struct pl__re *re)
     return re->kind == PL__RE_EMPTY || (re->kind >= PL__RE_BOL && re->kind <= PL__RE_EOT);
 }
 
-static bool plain(const struct pl__re *re)
-{
-    return re && re->kind == PL__RE_LIT && !re->fold;
-}
+static bool plain(const struct pl__re *re) { return re && re->kind == PL__RE_LIT && !re->fold; }
 
 static bool strings(const struct pl__re *re, bool at_start, bool at_end, struct set *out);
 

@@ -5,7 +5,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* One token written, and mixed into the digest of all. */
-static uint64_t token(enum pl_json_tok t, const struct pl_json_r *r, struct pl_json_w *w, uint64_t h)
+static uint64_t token(enum pl_json_tok t, const struct pl_json_r *r, struct pl_json_w *w,
+                      uint64_t h)
 {
     h = pl_hash64(&t, sizeof t, h);
     switch (t) {

@@ -1,5 +1,5 @@
-/* Regular expressions: pattern, NUL, subject. What may be enumerated matches, every match begins with
- * the prefix, and the pattern matches alike where the fast paths are barred. */
+/* Regular expressions: pattern, NUL, subject. What may be enumerated matches, every match begins
+ * with the prefix, and the pattern matches alike where the fast paths are barred. */
 #include "core/model/regex.h"
 #include <stdlib.h>
 

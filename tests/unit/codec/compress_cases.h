@@ -1,4 +1,5 @@
-/* What every decoder of compress.h must stand: shared by snappy_test.c, zlib_test.c, zstd_test.c. */
+/* What every decoder of compress.h must stand: shared by snappy_test.c, zlib_test.c, zstd_test.c.
+ */
 #pragma once
 #include "core/codec/compress.h"
 #include <setjmp.h>

@@ -56,7 +56,8 @@ static void escapes_are_undone(void **state)
     (void)state;
     reads("\"a\\\"\\\\\\/\\b\\f\\n\\r\\tz\"", "S<a\"\\/\b\f\n\r\tz>E");
     reads("\"\\u00e4\\u20AC\\ud83d\\ude00\"", "S<\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80>E");
-    reads("\"\\ud83dx\\ude00\\ud83d\\u0041\"", "S<\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd" "A>E");
+    reads("\"\\ud83dx\\ude00\\ud83d\\u0041\"", "S<\xef\xbf\xbdx\xef\xbf\xbd\xef\xbf\xbd"
+                                               "A>E");
     reads("\"0123456789abcdef\\n0123456789abcdef\"", "S<0123456789abcdef\n0123456789abcdef>E");
 }
 
@@ -94,8 +95,8 @@ static void what_is_no_json_is_refused_with_place_and_reason(void **state)
     reads("\"abcdefghijkl\xc3\"", "!string is not UTF-8@0");
     reads("]", "!not a value@0");
     reads("NaN", "!not a value@0");
-    static const char *const numbers[] = {"01", "-", "+1", "1.", ".5", "1.e5", "1e", "1e+", "0x10",
-                                          "-a", "-Infinity", "00", "--1"};
+    static const char *const numbers[] = {"01",  "-",    "+1", "1.",        ".5", "1.e5", "1e",
+                                          "1e+", "0x10", "-a", "-Infinity", "00", "--1"};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         struct pl_json_r r;
         pl_json_r_init(&r, pl_str_c(numbers[i]));
@@ -150,7 +151,8 @@ static void skip_passes_one_value_wherever_the_parser_stands(void **state)
     pl_json_r_fini(&r);
 }
 
-static const char sample[] = "{\"a\":[1,-2.5e-3,true,null],\"b\\u00e4\":\"\\ud83d\\ude00 \xc3\xa4\"}";
+static const char sample[] =
+    "{\"a\":[1,-2.5e-3,true,null],\"b\\u00e4\":\"\\ud83d\\ude00 \xc3\xa4\"}";
 
 static void every_prefix_is_refused(void **state)
 {

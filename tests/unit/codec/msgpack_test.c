@@ -36,21 +36,55 @@ static void every_kind_of_the_specification_is_read(void **state)
     assert_true(ONE("\xd3\x80\x00\x00\x00\x00\x00\x00\x00").i == INT64_MIN);
     assert_true(ONE("\xca\x3f\xc0\x00\x00").f == 1.5);
     assert_true(ONE("\xcb\x3f\xf8\x00\x00\x00\x00\x00\x00").f == 1.5);
-    assert_true(pl_str_eq(ONE("\xa3" "abc").s, PL_STR("abc")));
-    assert_true(pl_str_eq(ONE("\xd9\x03" "abc").s, PL_STR("abc")));
-    assert_true(pl_str_eq(ONE("\xda\x00\x03" "abc").s, PL_STR("abc")));
-    assert_true(pl_str_eq(ONE("\xdb\x00\x00\x00\x03" "abc").s, PL_STR("abc")));
-    assert_int_equal(ONE("\xc4\x02" "ab").kind, PL_MP_BIN);
-    assert_int_equal(ONE("\xc5\x00\x02" "ab").s.n, 2);
-    assert_int_equal(ONE("\xc6\x00\x00\x00\x02" "ab").s.n, 2);
-    struct pl_mp_val ext = ONE("\xd5\xfe" "ab");
+    assert_true(pl_str_eq(ONE("\xa3"
+                              "abc")
+                              .s,
+                          PL_STR("abc")));
+    assert_true(pl_str_eq(ONE("\xd9\x03"
+                              "abc")
+                              .s,
+                          PL_STR("abc")));
+    assert_true(pl_str_eq(ONE("\xda\x00\x03"
+                              "abc")
+                              .s,
+                          PL_STR("abc")));
+    assert_true(pl_str_eq(ONE("\xdb\x00\x00\x00\x03"
+                              "abc")
+                              .s,
+                          PL_STR("abc")));
+    assert_int_equal(ONE("\xc4\x02"
+                         "ab")
+                         .kind,
+                     PL_MP_BIN);
+    assert_int_equal(ONE("\xc5\x00\x02"
+                         "ab")
+                         .s.n,
+                     2);
+    assert_int_equal(ONE("\xc6\x00\x00\x00\x02"
+                         "ab")
+                         .s.n,
+                     2);
+    struct pl_mp_val ext = ONE("\xd5\xfe"
+                               "ab");
     assert_int_equal(ext.kind, PL_MP_EXT);
     assert_int_equal(ext.ext, -2);
     assert_true(pl_str_eq(ext.s, PL_STR("ab")));
-    assert_true(pl_str_eq(ONE("\xc7\x03\x05" "abc").s, PL_STR("abc")));
-    assert_int_equal(ONE("\xc8\x00\x03\x05" "abc").ext, 5);
-    assert_int_equal(ONE("\xc9\x00\x00\x00\x03\x05" "abc").ext, 5);
-    assert_int_equal(ONE("\xd8\x01" "0123456789abcdef").s.n, 16);
+    assert_true(pl_str_eq(ONE("\xc7\x03\x05"
+                              "abc")
+                              .s,
+                          PL_STR("abc")));
+    assert_int_equal(ONE("\xc8\x00\x03\x05"
+                         "abc")
+                         .ext,
+                     5);
+    assert_int_equal(ONE("\xc9\x00\x00\x00\x03\x05"
+                         "abc")
+                         .ext,
+                     5);
+    assert_int_equal(ONE("\xd8\x01"
+                         "0123456789abcdef")
+                         .s.n,
+                     16);
     assert_int_equal(ONE("\x90").kind, PL_MP_ARRAY);
     assert_int_equal(ONE("\xdc\x00\x00").u, 0);
     assert_int_equal(ONE("\xdf\x00\x00\x00\x00").kind, PL_MP_MAP);
@@ -59,9 +93,10 @@ static void every_kind_of_the_specification_is_read(void **state)
 static void what_is_written_is_read_back(void **state)
 {
     (void)state;
-    static const int64_t ints[] = {0, 1, 127, 128, 255, 256, 65535, 65536, UINT32_MAX,
-                                   UINT32_MAX + 1ll, INT64_MAX, -1, -32, -33, -128, -129, -32768,
-                                   -32769, INT32_MIN, INT32_MIN - 1ll, INT64_MIN};
+    static const int64_t ints[] = {
+        0,         1,  127, 128, 255,  256,  65535,  65536,  UINT32_MAX, UINT32_MAX + 1ll,
+        INT64_MAX, -1, -32, -33, -128, -129, -32768, -32769, INT32_MIN,  INT32_MIN - 1ll,
+        INT64_MIN};
     struct pl_buf b = PL_BUF_INIT;
     for (size_t i = 0; i < sizeof ints / sizeof ints[0]; i++) {
         pl_mp_w_int(&b, ints[i]);
@@ -80,7 +115,8 @@ static void what_is_written_is_read_back(void **state)
 
     static char text[70000];
     memset(text, 'x', sizeof text);
-    static const size_t lens[] = {0, 1, 2, 3, 4, 5, 8, 15, 16, 17, 31, 32, 255, 256, 65535, 65536, 70000};
+    static const size_t lens[] = {0,  1,  2,  3,   4,   5,     8,     15,   16,
+                                  17, 31, 32, 255, 256, 65535, 65536, 70000};
     for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
         pl_mp_w_str(&b, pl_str_mem(text, lens[i]));
         pl_mp_w_bin(&b, pl_str_mem(text, lens[i]));
@@ -121,7 +157,8 @@ static void numbers_of_other_kinds_convert_only_where_exact(void **state)
     assert_int_equal(pl_mp_i64(&m, &i), PL_EINVAL);
     assert_int_equal(pl_mp_f64(&m, &d), 1);
     assert_true(d == 0x1p64);
-    m = pl_mp(PL_STR("\xa1" "a"));
+    m = pl_mp(PL_STR("\xa1"
+                     "a"));
     assert_int_equal(pl_mp_f64(&m, &d), PL_EINVAL);
     m = pl_mp(PL_STR(""));
     assert_int_equal(pl_mp_f64(&m, &d), PL_EAGAIN);
@@ -131,7 +168,9 @@ static void numbers_of_other_kinds_convert_only_where_exact(void **state)
 static void skip_takes_exactly_one_value_and_bounds_the_depth(void **state)
 {
     (void)state;
-    struct pl_mp m = pl_mp(PL_STR("\x82\xa1" "a\x93\x01\x02\x80\xa1" "b\xc0\x05"));
+    struct pl_mp m = pl_mp(PL_STR("\x82\xa1"
+                                  "a\x93\x01\x02\x80\xa1"
+                                  "b\xc0\x05"));
     assert_int_equal(pl_mp_skip(&m), 1);
     assert_int_equal(*m.p, 5);
     assert_int_equal(pl_mp_skip(&m), 1);

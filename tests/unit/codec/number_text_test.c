@@ -142,9 +142,15 @@ static void time_is_seconds_with_three_digits_or_none(void **state)
     static const struct {
         int64_t ms;
         const char *want;
-    } cases[] = {{0, "0"}, {1435781451781, "1435781451.781"}, {3000, "3"}, {3100, "3.100"},
-                 {7, "0.007"}, {-1500, "-1.500"}, {-5, "-0.005"},
-                 {INT64_MIN, "-9223372036854775.808"}, {INT64_MAX, "9223372036854775.807"}};
+    } cases[] = {{0, "0"},
+                 {1435781451781, "1435781451.781"},
+                 {3000, "3"},
+                 {3100, "3.100"},
+                 {7, "0.007"},
+                 {-1500, "-1.500"},
+                 {-5, "-0.005"},
+                 {INT64_MIN, "-9223372036854775.808"},
+                 {INT64_MAX, "9223372036854775.807"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char out[PL_NUMBER_MAX + 1];
         out[pl_number_time_ms(cases[i].ms, out)] = 0;

@@ -99,7 +99,11 @@ static void field_zero_groups_and_long_varints_are_refused(void **state)
 {
     (void)state;
     static const pl_str bad[] = {
-        {"\x00\x01", 2}, {"\x0b\x01", 2}, {"\x0c\x01", 2}, {"\x0e\x01", 2}, {"\x0f\x01", 2},
+        {"\x00\x01", 2},
+        {"\x0b\x01", 2},
+        {"\x0c\x01", 2},
+        {"\x0e\x01", 2},
+        {"\x0f\x01", 2},
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11},
         {"\x80\x80\x80\x80\x10\x01", 6},
         {"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},

@@ -45,9 +45,9 @@ static void a_plain_number_is_seconds_to_the_nearest_millisecond(void **state)
 static void what_is_no_duration_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", " ", "m", "5mm", "5m5m", "5m1h", "1ms1s", "-5m", "+5m",
-                                      "1.5h", "5 m", "5M", "1e", "1e+", "-1", "0x10", "NaN", "5m ",
-                                      "1..5", ".", "5mx", "5s1", "s1"};
+    static const char *const bad[] = {"",    " ",    "m",    "5mm", "5m5m", "5m1h", "1ms1s", "-5m",
+                                      "+5m", "1.5h", "5 m",  "5M",  "1e",   "1e+",  "-1",    "0x10",
+                                      "NaN", "5m ",  "1..5", ".",   "5mx",  "5s1",  "s1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int64_t out = 42;
         assert_int_equal(pl_duration_parse(pl_str_c(bad[i]), &out), PL_EPARSE);
@@ -58,7 +58,8 @@ static void what_is_no_duration_is_refused(void **state)
 static void over_292_years_is_over_the_limit(void **state)
 {
     (void)state;
-    static const char *const big[] = {"293y", "9999999999999999999999y", "1e300", "99999999999999999999",
+    static const char *const big[] = {"293y",     "9999999999999999999999y",
+                                      "1e300",    "99999999999999999999",
                                       "292y999d", "9223372036855"};
     for (size_t i = 0; i < sizeof big / sizeof big[0]; i++) {
         int64_t out;
@@ -72,8 +73,14 @@ static void text_is_what_prometheus_prints(void **state)
     static const struct {
         int64_t ms;
         const char *text;
-    } cases[] = {{0, "0s"}, {1, "1ms"}, {5400000, "1h30m"}, {86400000, "1d"}, {604800000, "1w"},
-                 {90 * 86400000ll, "90d"}, {365 * 86400000ll, "1y"}, {61001, "1m1s1ms"},
+    } cases[] = {{0, "0s"},
+                 {1, "1ms"},
+                 {5400000, "1h30m"},
+                 {86400000, "1d"},
+                 {604800000, "1w"},
+                 {90 * 86400000ll, "90d"},
+                 {365 * 86400000ll, "1y"},
+                 {61001, "1m1s1ms"},
                  {-1500, "-1s500ms"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct pl_buf b = PL_BUF_INIT;

@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#define L(n, v) {PL_STR(n), PL_STR(v)}
-#define N(a)    (sizeof(a) / sizeof((a)[0]))
+#define L(n, v)                                                                                    \
+    {                                                                                              \
+        PL_STR(n), PL_STR(v)                                                                       \
+    }
+#define N(a) (sizeof(a) / sizeof((a)[0]))
 
 static void sorted_labels_become_their_canonical_form(void **state)
 {
@@ -15,7 +18,8 @@ static void sorted_labels_become_their_canonical_form(void **state)
     struct pl_label l[] = {L("__name__", "up"), L("job", "api")};
     pl_buf_z(&b, "kept");
     assert_int_equal(pl_labels_canon(l, N(l), &b, NULL), 20);
-    assert_true(pl_str_eq(pl_buf_view(&b), PL_STR("kept\x08__name__\x02up\x03job\x03" "api")));
+    assert_true(pl_str_eq(pl_buf_view(&b), PL_STR("kept\x08__name__\x02up\x03job\x03"
+                                                  "api")));
     pl_buf_fini(&b);
 }
 
@@ -24,7 +28,8 @@ static void order_and_empty_values_do_not_matter(void **state)
     (void)state;
     struct pl_buf a = PL_BUF_INIT, b = PL_BUF_INIT;
     struct pl_label x[] = {L("a", "1"), L("b", "2"), L("ba", "3"), L("c", "4")};
-    struct pl_label y[] = {L("c", "4"), L("e", ""), L("ba", "3"), L("", ""), L("a", "1"), L("b", "2")};
+    struct pl_label y[] = {L("c", "4"), L("e", ""),  L("ba", "3"),
+                           L("", ""),   L("a", "1"), L("b", "2")};
     assert_true(pl_labels_canon(x, N(x), &a, NULL) > 0);
     assert_int_equal(pl_labels_canon(y, N(y), &b, NULL), a.n);
     assert_true(pl_str_eq(pl_buf_view(&a), pl_buf_view(&b)));
@@ -83,7 +88,8 @@ static void limits_themselves_and_utf8_are_fine(void **state)
     (void)state;
     static char big[PL_LABEL_VALUE_MAX];
     memset(big, 'x', sizeof big);
-    static const size_t lens[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 127, 128, 1000, 16383, 16384};
+    static const size_t lens[] = {1,  2,  3,  4,  5,   7,   8,    9,     15,
+                                  16, 17, 31, 33, 127, 128, 1000, 16383, 16384};
     for (size_t i = 0; i < N(lens); i++) {
         size_t n_name = lens[i] < PL_LABEL_NAME_MAX ? lens[i] : PL_LABEL_NAME_MAX;
         struct pl_label l[] = {{{big, n_name}, {big, lens[i]}}, L("\xc3\xa4", "\xe2\x82\xac")}, got;
@@ -105,7 +111,8 @@ static void limits_themselves_and_utf8_are_fine(void **state)
 static void canonical_bytes_are_walked_and_searched(void **state)
 {
     (void)state;
-    pl_str canon = PL_STR("\x08__name__\x02up\x03job\x03" "api");
+    pl_str canon = PL_STR("\x08__name__\x02up\x03job\x03"
+                          "api");
     assert_int_equal(pl_labels_count(canon), 2);
     assert_true(pl_str_eq(pl_labels_get(canon, PL_STR("job")), PL_STR("api")));
     assert_true(pl_str_eq(pl_labels_get(canon, PL_METRIC_NAME), PL_STR("up")));
@@ -144,10 +151,20 @@ static void check_finds_every_prefix_and_what_is_out_of_order(void **state)
         }
         b.p[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
-    assert_int_equal(pl_labels_check(PL_STR("\x01" "b\x01x\x01" "a\x01x")), PL_ECORRUPT);
-    assert_int_equal(pl_labels_check(PL_STR("\x01" "a\x01x\x01" "a\x01x")), PL_ECORRUPT);
-    assert_int_equal(pl_labels_check(PL_STR("\x01" "a\x00")), PL_ECORRUPT);
-    assert_int_equal(pl_labels_check(PL_STR("\x81\x00" "a\x01x")), PL_ECORRUPT);
+    assert_int_equal(pl_labels_check(PL_STR("\x01"
+                                            "b\x01x\x01"
+                                            "a\x01x")),
+                     PL_ECORRUPT);
+    assert_int_equal(pl_labels_check(PL_STR("\x01"
+                                            "a\x01x\x01"
+                                            "a\x01x")),
+                     PL_ECORRUPT);
+    assert_int_equal(pl_labels_check(PL_STR("\x01"
+                                            "a\x00")),
+                     PL_ECORRUPT);
+    assert_int_equal(pl_labels_check(PL_STR("\x81\x00"
+                                            "a\x01x")),
+                     PL_ECORRUPT);
     assert_int_equal(pl_labels_check(PL_STR_NULL), 0);
     pl_buf_fini(&b);
 }

@@ -13,7 +13,9 @@ static bool match(enum pl_match kind, const char *name, const char *value, pl_st
     return yes;
 }
 
-static const pl_str canon = {"\x08__name__\x02up\x03job\x03" "api", 20};
+static const pl_str canon = {"\x08__name__\x02up\x03job\x03"
+                             "api",
+                             20};
 
 static void the_four_kinds_match(void **state)
 {
@@ -45,7 +47,8 @@ static void all_matchers_must_agree(void **state)
     (void)state;
     struct pl_matcher m[2];
     assert_int_equal(pl_matcher_init(&m[0], PL_MATCH_EQ, PL_METRIC_NAME, PL_STR("up"), NULL, 0), 0);
-    assert_int_equal(pl_matcher_init(&m[1], PL_MATCH_RE, PL_STR("job"), PL_STR("web|db"), NULL, 0), 0);
+    assert_int_equal(pl_matcher_init(&m[1], PL_MATCH_RE, PL_STR("job"), PL_STR("web|db"), NULL, 0),
+                     0);
     assert_true(pl_matcher_labels(m, 1, canon));
     assert_false(pl_matcher_labels(m, 2, canon));
     assert_true(pl_matcher_labels(m, 0, canon));
@@ -58,11 +61,12 @@ static void a_bad_pattern_says_why_and_leaves_the_matcher_alone(void **state)
     (void)state;
     struct pl_matcher m = {.kind = PL_MATCH_NE};
     char why[100] = "";
-    assert_int_equal(pl_matcher_init(&m, PL_MATCH_RE, PL_STR("a"), PL_STR("(?=x)"), why, sizeof why),
-                     PL_EPARSE);
+    assert_int_equal(
+        pl_matcher_init(&m, PL_MATCH_RE, PL_STR("a"), PL_STR("(?=x)"), why, sizeof why), PL_EPARSE);
     assert_non_null(strstr(why, "at byte 0"));
     assert_int_equal(m.kind, PL_MATCH_NE);
-    assert_int_equal(pl_matcher_init(&m, PL_MATCH_EQ, PL_STR("a"), PL_STR("(?=x)"), why, sizeof why), 0);
+    assert_int_equal(
+        pl_matcher_init(&m, PL_MATCH_EQ, PL_STR("a"), PL_STR("(?=x)"), why, sizeof why), 0);
     pl_matcher_fini(&m);
 }
 

@@ -82,8 +82,10 @@ static void the_dialect_is_that_of_re2(void **state)
     assert_true(match("a{,2}", "a{,2}"));
     assert_true(match("x{2,3}y{0}z{1,}", "xxzzz"));
     assert_true(match("\\_\\/\\-\\#\\ ", "_/-# "));
-    assert_true(match("a.c", "a\xe2\x82\xac" "c"));
-    assert_false(match("a..c", "a\xe2\x82\xac" "c"));
+    assert_true(match("a.c", "a\xe2\x82\xac"
+                             "c"));
+    assert_false(match("a..c", "a\xe2\x82\xac"
+                               "c"));
     assert_true(match("(?m)a$\n^b", "a\nb"));
     assert_true(match("(?m)(.|\n)*^", "a\n"));
     assert_true(match("(?s).*\\bfoo\\b.*", "a foo b"));
@@ -96,15 +98,97 @@ static void what_re2_refuses_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(a)\\1", "(?P<x>a)(?P=x)", "a*+", "a++", "a?+",
-        "a{2}+", "(?>a)", "(?(1)a|b)", "(?R)", "(?1)", "(?&x)", "a\\Z", "\\Ga", "a\\Kb", "\\R", "\\X",
-        "\\C", "\\h", "\\H", "\\V", "\\N", "\\e", "\\cA", "\\g1", "\\k<x>", "\\u0041", "\\L", "\\o{101}",
-        "\\8", "\\1", "\\E", "a**", "a*?*", "*", "+a", "(*)", "a|*", "(?i)*", "(*UTF)a", "(*ACCEPT)",
-        "(", ")", "a)", "(a", "[", "[a", "[]", "[z-a]", "[[:foo:]]", "[a-\\d]", "[\\b]", "\\", "a\\",
-        "\\x", "\\xg", "\\x{}", "\\x{110000}", "\\x{41", "\\p", "\\pX{", "\\p{Foo}", "\\p{", "\\p{Xan}",
-        "\\p{L&}", "(?x)a", "(?i-)a", "(?-)", "(?:", "(?", "(?P", "(?P<", "(?P<>a)", "(?P<a-b>c)",
-        "(?P<a>b)(?P<a>c)", "(?#c)", "(?|a)", "(?'n'a)", "a{1001}", "a{2,1}", "a{1,1001}", "a{1001,}",
-        "(a{100}){11}", "((a{10}){10}){11}", "{2}", "\xff", "a\xc3", "a{99999999999999}",
+        "(?=a)",
+        "(?!a)",
+        "(?<=a)",
+        "(?<!a)",
+        "(a)\\1",
+        "(?P<x>a)(?P=x)",
+        "a*+",
+        "a++",
+        "a?+",
+        "a{2}+",
+        "(?>a)",
+        "(?(1)a|b)",
+        "(?R)",
+        "(?1)",
+        "(?&x)",
+        "a\\Z",
+        "\\Ga",
+        "a\\Kb",
+        "\\R",
+        "\\X",
+        "\\C",
+        "\\h",
+        "\\H",
+        "\\V",
+        "\\N",
+        "\\e",
+        "\\cA",
+        "\\g1",
+        "\\k<x>",
+        "\\u0041",
+        "\\L",
+        "\\o{101}",
+        "\\8",
+        "\\1",
+        "\\E",
+        "a**",
+        "a*?*",
+        "*",
+        "+a",
+        "(*)",
+        "a|*",
+        "(?i)*",
+        "(*UTF)a",
+        "(*ACCEPT)",
+        "(",
+        ")",
+        "a)",
+        "(a",
+        "[",
+        "[a",
+        "[]",
+        "[z-a]",
+        "[[:foo:]]",
+        "[a-\\d]",
+        "[\\b]",
+        "\\",
+        "a\\",
+        "\\x",
+        "\\xg",
+        "\\x{}",
+        "\\x{110000}",
+        "\\x{41",
+        "\\p",
+        "\\pX{",
+        "\\p{Foo}",
+        "\\p{",
+        "\\p{Xan}",
+        "\\p{L&}",
+        "(?x)a",
+        "(?i-)a",
+        "(?-)",
+        "(?:",
+        "(?",
+        "(?P",
+        "(?P<",
+        "(?P<>a)",
+        "(?P<a-b>c)",
+        "(?P<a>b)(?P<a>c)",
+        "(?#c)",
+        "(?|a)",
+        "(?'n'a)",
+        "a{1001}",
+        "a{2,1}",
+        "a{1,1001}",
+        "a{1001,}",
+        "(a{100}){11}",
+        "((a{10}){10}){11}",
+        "{2}",
+        "\xff",
+        "a\xc3",
+        "a{99999999999999}",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct pl_regex *re = NULL;
@@ -132,10 +216,12 @@ static void limits_are_kept(void **state)
     memset(big, '(', 1000);
     assert_int_equal(pl_regex_new(pl_str_mem(big, 1000), &re, why, sizeof why), PL_ELIMIT);
     free(big);
-    assert_int_equal(pl_regex_new(PL_STR("(?:[a-z\\pL\\PN]{1,9}[b\\pN]x?){100}"), &re, why, 200), 0);
+    assert_int_equal(pl_regex_new(PL_STR("(?:[a-z\\pL\\PN]{1,9}[b\\pN]x?){100}"), &re, why, 200),
+                     0);
     pl_regex_free(re);
-    assert_int_equal(pl_regex_new(PL_STR("(?:(?:[a-z\\pL]x?[b\\pN]y?[^c]z?){10}[^d]\\PL){100}"), &re,
-                                  why, sizeof why), PL_ELIMIT);
+    assert_int_equal(pl_regex_new(PL_STR("(?:(?:[a-z\\pL]x?[b\\pN]y?[^c]z?){10}[^d]\\PL){100}"),
+                                  &re, why, sizeof why),
+                     PL_ELIMIT);
 }
 
 static void literals(const char *pattern, const char *want)
@@ -263,7 +349,8 @@ static unsigned draw(unsigned n)
 
 static void grow(struct pl_buf *b, int depth)
 {
-    static const char *const atoms[] = {"a", "b", "ab", ".*", ".+", "[ab]", ".", "", "a?", "^", "$"};
+    static const char *const atoms[] = {"a", "b", "ab", ".*", ".+", "[ab]",
+                                        ".", "",  "a?", "^",  "$"};
     static const char *const ops[] = {"?", "*", "+", "{2}", "{0,2}"};
     if (depth == 0 || draw(3) == 0) {
         pl_buf_z(b, atoms[draw(sizeof atoms / sizeof atoms[0])]);
