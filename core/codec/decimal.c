@@ -17,7 +17,7 @@ const double pl__pow10[PL__DECIMAL_MAX + 1] = {
 
 #define M_LIMIT 2251799813685248.0 /* 2^51: the magic number below rounds up to here */
 #define MAGIC   6755399441055744.0 /* 1.5 * 2^52 */
-enum { SAMPLES = 9, RAISES = 4 };
+enum { SAMPLES = 9, SAMPLES_SHORT = 3, RAISES = 4 };
 
 /* m for v at e; false where v is no such decimal. */
 static inline bool scale(double v, int e, int64_t *m)
@@ -90,7 +90,21 @@ __attribute__((target("avx2"))) static size_t apply_avx2(const double *v, size_t
             n_odd = pl__decimal_apply_scalar(v, i, i + 4, e, m, odd, n_odd);
         }
     }
-    return pl__decimal_apply_scalar(v, i, n, e, m, odd, n_odd);
+    if (i + 1 == n) {
+        return pl__decimal_apply_scalar(v, i, n, e, m, odd, n_odd);
+    }
+    if (i < n) {
+        /* the last two or three, padded by repeating one */
+        double x[4] = {v[i], v[i + 1], v[n - 1], v[n - 1]};
+        int64_t y[4];
+        uint16_t bad[4];
+        if (apply_avx2(x, 4, e, y, bad) == 0) {
+            memcpy(m + i, y, (n - i) * sizeof *m);
+        } else {
+            n_odd = pl__decimal_apply_scalar(v, i, n, e, m, odd, n_odd);
+        }
+    }
+    return n_odd;
 }
 
 /* int64 -> double for all 64 bits: both halves as doubles with fixed exponents, then their sum. */
@@ -157,15 +171,15 @@ void pl__decimal_decode(const int64_t *m, size_t n, int e, double *v)
 /* The largest exponent that one of a few samples wants; -1: none is decimal. */
 static int sampled_exponent(const double *v, size_t n)
 {
-    size_t samples = n < SAMPLES ? n : SAMPLES, hopeless = 0;
+    size_t samples = n >= 32 ? SAMPLES : n < SAMPLES_SHORT ? n : SAMPLES_SHORT, hopeless = 0;
     int e = -1;
-    for (size_t s = 0; s < samples && hopeless < 4; s++) {
+    for (size_t s = 0; s < samples && hopeless < 3; s++) {
         size_t i = samples > 1 ? s * (n - 1) / (samples - 1) : 0;
         int mine = exponent_of(v[i], e < 0 ? 0 : e);
         e = mine > e ? mine : e;
         hopeless += mine < 0 && v[i] == v[i];
     }
-    return hopeless < 4 ? e : -1;
+    return hopeless < 3 ? e : -1;
 }
 
 /* Odd values at the front repeat the first good one. */

@@ -21,14 +21,15 @@
 #include "core/codec/stream.h"
 
 enum { SPECIAL = 3, SP_CONST = 0, SP_PACK64 = 1, SP_PATCHED = 2, SP_SPARSE = 3 };
-enum { SAMPLE = 15, RICE_K_MAX = 56, RICE_Q_MAX = 40, SMALL_RUN = 4 };
+enum { SAMPLE = 15, SAMPLE_SHORT = 7, RICE_K_MAX = 56, RICE_Q_MAX = 40 };
+enum { RUN_SMALL = 16, RUN_FAST = 24 }; /* shorter runs are not worth more than bit packing */
 
 static unsigned zigzag_bytes(int64_t x) { return pl__varint_bytes(pl_zigzag(x)); }
 
 static int64_t sample_median(const int64_t *r, size_t n)
 {
     int64_t s[SAMPLE];
-    size_t m = n < SAMPLE ? n : SAMPLE;
+    size_t m = n >= 64 ? SAMPLE : n < SAMPLE_SHORT ? n : SAMPLE_SHORT;
     for (size_t i = 0; i < m; i++) {
         int64_t x = r[(2 * i + 1) * n / (2 * m)];
         size_t j = i;
@@ -172,13 +173,26 @@ static void plan_rice(const struct view *v, const uint64_t *u, enum pl__stream_k
 
 static void plan_rices(const struct view *v, unsigned cut, struct pl__stream_plan *out)
 {
-    plan_rice(v, v->u, PL__STREAM_RICEZ, v->mid, cut, out);
-    /* one-sided: from the smallest value that is no outlier */
-    uint64_t limit = pl__mask(cut + 2 < 63 ? cut + 2 : 63), d[PL_CHUNK_MAX];
-    int64_t lo = INT64_MAX;
+    uint64_t limit = pl__mask(cut + 2 < 63 ? cut + 2 : 63), d[PL_CHUNK_MAX], by_mid = 0, by_mean = 0;
+    int64_t lo = INT64_MAX, drift = 0, in = 0;
     for (size_t i = 0; i < v->n; i++) {
-        lo = v->u[i] <= limit && v->r[i] < lo ? v->r[i] : lo;
+        bool inside = v->u[i] <= limit;
+        lo = inside && v->r[i] < lo ? v->r[i] : lo;
+        drift += inside ? pl_unzigzag(v->u[i]) : 0;
+        by_mid += inside ? v->u[i] : 0;
+        in += inside;
     }
+    /* two-sided: around the middle, or the mean, which knows more than a small sample */
+    int64_t mean = in && cut < 50 ? drift / in : 0;
+    if (mean) {
+        for (size_t i = 0; i < v->n; i++) {
+            d[i] = pl_zigzag(pl__wsub(v->r[i], v->mid + mean));
+            by_mean += v->u[i] <= limit ? d[i] : 0;
+        }
+    }
+    bool use_mean = mean && by_mean < by_mid;
+    plan_rice(v, use_mean ? d : v->u, PL__STREAM_RICEZ, use_mean ? v->mid + mean : v->mid, cut, out);
+    /* one-sided: from the smallest value that is no outlier */
     for (size_t i = 0; i < v->n; i++) {
         d[i] = v->r[i] < lo ? UINT64_MAX : (uint64_t)v->r[i] - (uint64_t)lo;
     }
@@ -236,7 +250,7 @@ static void plan(const int64_t *r, size_t n, enum pl_effort effort, bool inner,
     out->w = w;
     out->base = w == 64 ? 0 : lo;
     out->bytes = 1 + (w == 64 ? 0 : zigzag_bytes(lo)) + (uint32_t)pl__packed_bytes(n, w);
-    if (n < SMALL_RUN || w == 64) {
+    if (w == 64 || n < (effort == PL_EFFORT_SMALL ? RUN_SMALL : RUN_FAST)) {
         return;
     }
     struct view v;
