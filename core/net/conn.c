@@ -24,10 +24,10 @@ void pl__conn_released(struct pl__conn *c)
     }
 }
 
-static void account_out(struct pl__conn *c)
+static void account(struct pl__conn *c)
 {
-    size_t bytes = c->out.bytes > PL__SEG_BYTES ? c->out.bytes : 0;
-    pl__account(c->io.loop->net, &c->out_accounted, bytes);
+    size_t bytes = (c->out.bytes > PL__SEG_BYTES ? c->out.bytes : 0) + c->stash.cap;
+    pl__account(c->io.loop->net, &c->accounted, bytes);
 }
 
 static void shut(struct pl__conn *c, void (*how)(struct pl__io *io))
@@ -186,7 +186,7 @@ void pl__conn_service(struct pl__conn *c)
     if (c->io.closing || finish(c)) {
         return;
     }
-    account_out(c);
+    account(c);
     bool read =
         !c->eof && c->stash.n == 0 && (c->state != PL__CONN_HEAD || c->cur || pl__conn_can_take(c));
     if (!read) {
@@ -305,7 +305,7 @@ static void on_closed(struct pl__io *io)
 {
     struct pl__conn *c = (struct pl__conn *)io;
     pl__out_clear(&c->out, io->loop);
-    pl__account(io->loop->net, &c->out_accounted, 0);
+    pl__account(io->loop->net, &c->accounted, 0);
     c->gone = true;
     if (c->n_live == 0) {
         free(c);

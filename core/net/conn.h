@@ -30,7 +30,7 @@ struct pl__conn {
     struct pl__request *cur; /* coming in; the last of the queue once its head is complete */
     size_t n_live;           /* requests that point here */
     struct pl__out out;
-    size_t out_accounted;
+    size_t accounted;         /* bytes of out and stash that count as in flight */
     uint64_t sent, sent_mark; /* bytes; at the begin of the write timeout's window */
     struct pl_buf stash;      /* input that waits for room in the queue */
     size_t stash_used;

@@ -8,7 +8,12 @@
 
 bool pl__conn_can_take(const struct pl__conn *c)
 {
-    return c->n_queue < PL__QUEUE_MAX && c->out.bytes < PL__OUT_HIGH;
+    if (c->n_queue == 0) {
+        return c->out.bytes < PL__OUT_HIGH;
+    }
+    /* no pipelining while memory is short: one request at a time is bounded by the connections */
+    return c->n_queue < PL__QUEUE_MAX && c->out.bytes < PL__OUT_HIGH &&
+           !pl__inflight_full(c->io.loop->net, 0);
 }
 
 static void enqueue(struct pl__conn *c, struct pl__request *r)
@@ -87,6 +92,9 @@ static void on_head(struct pl__conn *c)
     r->pub.method = h->method;
     r->pub.method_text = h->method_text;
     enqueue(c, r);
+    if (c->n_queue > 1) {
+        pl__request_account(r);
+    }
     uint64_t length = h->chunked ? UINT64_MAX : h->content_length;
     if (!h->chunked && length > n->conf.http_max_body_bytes) {
         refuse_body(c);
@@ -172,6 +180,11 @@ static size_t feed_head(struct pl__conn *c, pl_str in)
         r->head_bytes.n = end;
         take_head(c);
         return skipped + (end - old);
+    } else {
+        pl__request_account(r);
+        if (r->accounted && pl__inflight_full(c->io.loop->net, 0)) {
+            refuse_inflight(c);
+        }
     }
     return skipped + more;
 }

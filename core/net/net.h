@@ -45,6 +45,10 @@ int pl_net_stream(struct pl_net *n, const char *addr, const struct pl_stream_han
 void pl_net_drain(struct pl_net *n, int64_t timeout_ms);
 void pl_net_free(struct pl_net *n);
 
+/** Are more than http_max_inflight_bytes held for bodies and unsent replies? Requests with a body
+ * are refused by net itself then; a handler of large replies may want to ask. Any thread. */
+bool pl_net_full(const struct pl_net *n);
+
 size_t pl_net_loops(const struct pl_net *n);
 struct pl_loop *pl_net_loop(struct pl_net *n, size_t i);
 size_t pl_loop_index(const struct pl_loop *l);

@@ -105,6 +105,8 @@ void pl__requests_free(struct pl_loop *l)
     l->n_free_requests = 0;
 }
 
+bool pl_net_full(const struct pl_net *n) { return pl__inflight_full(n, 0); }
+
 bool pl__inflight_full(const struct pl_net *n, uint64_t more)
 {
     uint64_t now = atomic_load_explicit(&n->inflight, memory_order_relaxed);
@@ -113,8 +115,9 @@ bool pl__inflight_full(const struct pl_net *n, uint64_t more)
 
 void pl__request_account(struct pl__request *r)
 {
-    /* a body that fits the pool's buffers is not worth an atomic */
-    size_t held = (r->body.cap > KEEP_BODY ? r->body.cap : 0) + r->decoded.cap;
+    size_t held = (r->body.n ? r->body.cap : 0) + r->decoded.cap;
+    held += r->head_bytes.cap > KEEP_HEAD ? r->head_bytes.cap : 0;
+    held += r->conn->n_queue > 1 ? sizeof(*r) : 0; /* one a connection is bounded by their number */
     pl__account(r->pub.loop->net, &r->accounted, held);
 }
 

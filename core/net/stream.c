@@ -15,6 +15,7 @@ struct stream {
     const struct pl_stream_handler *h;
     struct pl_buf in; /* bytes the handler has not used */
     struct pl__out out;
+    size_t accounted; /* bytes of in and out that count as in flight */
     int64_t active_ms;
     bool paused, eof, finishing, in_data;
     bool closing; /* when all is sent */
@@ -33,6 +34,12 @@ static void stream_kill(struct stream *s)
     }
 }
 
+static void account(struct stream *s)
+{
+    size_t held = s->in.cap + s->out.bytes;
+    pl__account(s->io.loop->net, &s->accounted, held > KEEP_BUFFER ? held : 0);
+}
+
 /* Send; end when that was wanted; go on reading. */
 static void service(struct stream *s)
 {
@@ -45,6 +52,7 @@ static void service(struct stream *s)
         return;
     }
     pl_count(s->io.loop->net->m.bytes_out, (uint64_t)sent);
+    account(s);
     if (s->closing && s->out.bytes == 0) {
         stream_kill(s);
     } else if (s->paused || s->closing || s->eof) {
@@ -139,6 +147,12 @@ static void on_read(struct pl__io *io, const uint8_t *p, ssize_t n)
         s->in.n += (size_t)n;
         deliver_buffered(s);
     }
+    account(s);
+    if (s->accounted && pl_net_full(io->loop->net)) {
+        pl__refused(io->loop->net, PL__REFUSED_INFLIGHT);
+        stream_kill(s);
+        return;
+    }
     if (s->in.failed || s->in.n > max_buffer(s)) {
         stream_kill(s);
         return;
@@ -164,6 +178,7 @@ static void on_closed(struct pl__io *io)
     struct stream *s = (struct stream *)io;
     s->h->close(s->h->ctx, &s->pub);
     pl__out_clear(&s->out, io->loop);
+    pl__account(io->loop->net, &s->accounted, 0);
     pl_buf_fini(&s->in);
     free(s);
 }

@@ -285,6 +285,70 @@ static void bytes_in_flight_are_bounded_over_all_connections(void **state)
     pl_buf_fini(&other);
 }
 
+static void unfinished_headers_count_as_bytes_in_flight(void **state)
+{
+    enum { N = 8, PART = 60000 };
+    struct server small = {.h = {.request = on_request}};
+    struct pl_net_conf conf;
+    int fd[N], refused = 0;
+    char *part = malloc(PART);
+    (void)state;
+    pl_net_conf_default(&conf);
+    conf.n_loops = 1;
+    conf.http_max_inflight_bytes = 200000; /* of 8 x 60,000 */
+    server_start(&small, &conf);
+    memset(part, 'x', PART);
+    memcpy(part, "GET /about HTTP/1.1\r\nHost: a\r\nX: ", 33);
+    for (int i = 0; i < N; i++) {
+        fd[i] = dial(small.bound);
+        send_all(fd[i], part, PART);
+    }
+    for (int i = 0; i < N; i++) { /* after this the others can end their headers */
+        send(fd[i], "\r\n\r\n", 4, MSG_NOSIGNAL);
+        pl_buf_clear(&in);
+        int status = receive_reply(fd[i], &in, head, &body);
+        assert_true(status == 200 || status == 429);
+        refused += status == 429;
+        close(fd[i]);
+    }
+    assert_in_range(refused, 1, N - 1);
+    assert_int_equal(ask(small.bound, "GET /about HTTP/1.1\r\nHost: a\r\n\r\n", head, &body), 200);
+    free(part);
+    server_stop(&small);
+}
+
+static void requests_without_a_body_are_served_while_memory_is_short(void **state)
+{
+    struct pl_buf b = bytes(350000), request = PL_BUF_INIT;
+    int holder[2];
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* 700,000 announced, and held or refused: near the limit */
+        holder[i] = dial(S.bound);
+        pl_buf_clear(&request);
+        pl_buf_f(&request, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", b.n);
+        pl_buf_add(&request, b.p, b.n - 1);
+        send_all(holder[i], request.p, request.n);
+    }
+    int fd = dial(S.bound);
+    pl_buf_clear(&in);
+    for (int i = 0; i < 20; i++) {
+        send_z(fd,
+               "GET /about?1 HTTP/1.1\r\nHost: a\r\n\r\nGET /about?2 HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_int_equal(receive_reply(fd, &in, head, &body), 200);
+        assert_string_equal((char *)body.p, "GET|/about?1|/about|1");
+        assert_int_equal(receive_reply(fd, &in, head, &body), 200);
+        assert_string_equal((char *)body.p, "GET|/about?2|/about|2");
+    }
+    close(fd);
+    close(holder[0]);
+    close(holder[1]);
+    while (!server_metric(&S, "\nperilune_http_inflight_bytes 0\n")) {
+        ask(S.bound, "GET /about HTTP/1.1\r\nHost: a\r\n\r\n", head, &body);
+    }
+    pl_buf_fini(&b);
+    pl_buf_fini(&request);
+}
+
 static int post_encoded(const char *encoding, pl_str payload)
 {
     struct pl_buf request = PL_BUF_INIT;
@@ -360,6 +424,8 @@ int main(void)
         cmocka_unit_test(too_much_is_refused_by_its_name),
         cmocka_unit_test(bad_requests_get_400_and_a_reason),
         cmocka_unit_test(bytes_in_flight_are_bounded_over_all_connections),
+        cmocka_unit_test(unfinished_headers_count_as_bytes_in_flight),
+        cmocka_unit_test(requests_without_a_body_are_served_while_memory_is_short),
         cmocka_unit_test(encoded_bodies_are_undone_and_bombs_refused),
         cmocka_unit_test(bytes_in_flight_return_to_zero),
     };
