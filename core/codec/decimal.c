@@ -17,6 +17,7 @@ const double pl__pow10[PL__DECIMAL_MAX + 1] = {
 
 #define M_LIMIT 2251799813685248.0 /* 2^51: the magic number below rounds up to here */
 #define MAGIC   6755399441055744.0 /* 1.5 * 2^52 */
+enum { FIX_MAX = 31, FIX_SAMPLE = 4 }; /* ulps */
 enum { SAMPLES = 9, SAMPLES_SHORT = 3, RAISES = 4 };
 
 /* m for v at e; false where v is no such decimal. */
@@ -224,4 +225,43 @@ void pl__decimal_encode(const double *v, size_t n, struct pl__decimal *d, int64_
         memcpy(d->odd, odd2, n2 * sizeof *odd2);
     }
     fill_front(d, n, m);
+}
+
+/* m and the ulps that v lies above m / 10^e; false where that is more than `most`. */
+static bool near(double v, int e, int64_t most, int64_t *m, int64_t *fix)
+{
+    double x = v * pl__pow10[e];
+    if (!(fabs(x) < M_LIMIT)) {
+        return false;
+    }
+    double r = (x + MAGIC) - MAGIC;
+    uint64_t have = pl_f64_bits(r / pl__pow10[e]), want = pl_f64_bits(v);
+    *m = (int64_t)r;
+    *fix = (int64_t)(want - have);
+    return *fix >= -most && *fix <= most;
+}
+
+void pl__decimal_near(const double *v, size_t n, struct pl__decimal *d, int64_t *m, int64_t *fix)
+{
+    size_t samples = n < SAMPLES ? n : SAMPLES;
+    int e = 0;
+    d->e = -1;
+    d->n_odd = 0;
+    for (size_t s = 0; s < samples; s++) {
+        double x = v[(2 * s + 1) * n / (2 * samples)];
+        int mine = e;
+        while (mine <= PL__DECIMAL_MAX && !near(x, mine, FIX_SAMPLE, &m[0], &fix[0])) {
+            mine++;
+        }
+        e = mine <= PL__DECIMAL_MAX ? mine : e;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!near(v[i], e, FIX_MAX, &m[i], &fix[i])) {
+            m[i] = i ? m[i - 1] : 0;
+            fix[i] = 0;
+            d->odd[d->n_odd++] = (uint16_t)i;
+        }
+    }
+    fill_front(d, n, m);
+    d->e = e;
 }

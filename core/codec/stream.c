@@ -178,7 +178,7 @@ static void plan_rices(const struct view *v, unsigned cut, struct pl__stream_pla
     for (size_t i = 0; i < v->n; i++) {
         bool inside = v->u[i] <= limit;
         lo = inside && v->r[i] < lo ? v->r[i] : lo;
-        drift += inside ? pl_unzigzag(v->u[i]) : 0;
+        drift = pl__wadd(drift, inside ? pl_unzigzag(v->u[i]) : 0); /* wraps only where unused */
         by_mid += inside ? v->u[i] : 0;
         in += inside;
     }

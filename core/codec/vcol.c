@@ -3,11 +3,13 @@
  *     vcol  = u8 head | body
  *     head  = scale (3 bits) | order << 3 (2 bits) | odd << 5 | step << 6 | raw << 7
  *     raw set (head = 0x80): n x 8 bytes, little-endian
- *     else  [u8 scale2]                      scale = 6
+ *     else  [u8 scale2]                      scale = 6, 7
  *           [varint count | count x odd]     odd set: values that are no such decimals
+ *           [stream of n corrections]        scale = 7 (stream.c)
  *           ints                             ints.c, of this order, with a step where step is set
  *     scale = 0..5: value = m / 10^scale; 6: by scale2: 0..22 m / 10^scale2 (decimal.c), 0x80 | s
- *             (s <= 63) the bits of the double, below; 7 is not used
+ *             (s <= 63) the bits of the double, below; 7: m / 10^scale2 (0..22), then the correction
+ *             added to its 64 bits: sums of decimals miss the nearest double by an ulp or two
  *     odd   = varint gap << 1 | is_stale, then 8 bytes unless is_stale: the value `gap` places
  *             behind the last odd one. Stale is the staleness marker 0x7ff0000000000002.
  *     bits  : the 64 bits shifted right s times (those are 0 in all values), arithmetically; for
@@ -20,7 +22,7 @@
 #include "core/codec/fused.h"
 #include "core/codec/ints.h"
 
-enum { SCALE_MASK = 7, SCALE_BYTE = 6, ODD = 1 << 5, STEP = 1 << 6, RAW = 1 << 7, BITS = 0x80 };
+enum { SCALE_MASK = 7, SCALE_BYTE = 6, SCALE_NEAR = 7, ODD = 1 << 5, STEP = 1 << 6, RAW = 1 << 7, BITS = 0x80 };
 #define STALE 0x7ff0000000000002ULL
 
 static inline int64_t flip(int64_t x, unsigned shift)
@@ -74,50 +76,99 @@ static void put_odd(const double *v, const struct pl__decimal *d, struct pl_buf 
     }
 }
 
+/* How a column is going to be written, and the integers it becomes. */
+struct choice {
+    size_t bytes; /* without head */
+    unsigned scale, scale2; /* scale2 as a byte where scale >= SCALE_BYTE */
+    bool raw;
+    struct pl__decimal d; /* odd values */
+    struct pl__ints_plan ints;
+    struct pl__stream_plan fixes;
+    int64_t m[PL_CHUNK_MAX], fix[PL_CHUNK_MAX];
+};
+
+/* As exact decimals; d.n_odd says how well that went. */
+static void choose_decimal(const double *v, size_t n, enum pl_effort effort, struct choice *c)
+{
+    pl__decimal_encode(v, n, &c->d, c->m);
+    c->raw = true;
+    c->bytes = n * 8;
+    if (c->d.e < 0) {
+        return;
+    }
+    pl__ints_plan(c->m, n, effort, false, &c->ints);
+    size_t bytes = c->ints.bytes + odd_bytes(v, &c->d) + (c->d.e >= SCALE_BYTE);
+    if (bytes < c->bytes) {
+        c->raw = false;
+        c->bytes = bytes;
+        c->scale = c->d.e < SCALE_BYTE ? (unsigned)c->d.e : SCALE_BYTE;
+        c->scale2 = (unsigned)c->d.e;
+    }
+}
+
+static void choose_bits(const double *v, size_t n, enum pl_effort effort, struct choice *c)
+{
+    unsigned shift = common_zeros(v, n);
+    c->scale = SCALE_BYTE;
+    c->scale2 = BITS | shift;
+    c->raw = false;
+    c->d.n_odd = 0;
+    to_bits(v, n, shift, c->m);
+    pl__ints_plan(c->m, n, effort, false, &c->ints);
+    c->bytes = c->ints.bytes + 1u;
+}
+
+static void choose_near(const double *v, size_t n, enum pl_effort effort, struct choice *c)
+{
+    pl__decimal_near(v, n, &c->d, c->m, c->fix);
+    c->scale = SCALE_NEAR;
+    c->scale2 = (unsigned)c->d.e;
+    c->raw = false;
+    pl__ints_plan(c->m, n, effort, false, &c->ints);
+    pl__stream_plan(c->fix, n, effort, &c->fixes);
+    c->bytes = c->ints.bytes + c->fixes.bytes + odd_bytes(v, &c->d) + 1u;
+}
+
+static void put(const double *v, size_t n, const struct choice *c, struct pl_buf *out)
+{
+    if (c->raw) {
+        pl_buf_u8(out, RAW);
+        pl_buf_add(out, v, n * 8);
+        return;
+    }
+    unsigned head = c->scale | (unsigned)c->ints.order << 3;
+    head |= (c->d.n_odd ? ODD : 0) | (c->ints.step > 1 ? STEP : 0);
+    pl_buf_u8(out, (uint8_t)head);
+    if (c->scale >= SCALE_BYTE) {
+        pl_buf_u8(out, (uint8_t)c->scale2);
+    }
+    if (c->d.n_odd) {
+        put_odd(v, &c->d, out);
+    }
+    if (c->scale == SCALE_NEAR) {
+        pl__stream_put(c->fix, n, &c->fixes, out);
+    }
+    pl__ints_put(c->m, n, &c->ints, out);
+}
+
 int pl_vcol_encode(const double *v, size_t n, enum pl_effort effort, struct pl_buf *out)
 {
     if (n == 0 || n > PL_CHUNK_MAX) {
         return PL_EINVAL;
     }
-    struct pl__decimal d;
-    struct pl__ints_plan plan = {.bytes = UINT32_MAX}, bits;
-    int64_t m[PL_CHUNK_MAX], b[PL_CHUNK_MAX];
-    size_t at = out->n, bytes = n * 8;
-    bool raw = true, as_bits = false;
-    pl__decimal_encode(v, n, &d, m);
-    if (d.e >= 0) {
-        pl__ints_plan(m, n, effort, false, &plan);
-        size_t odd = odd_bytes(v, &d);
-        raw = plan.bytes + odd >= bytes;
-        bytes = raw ? bytes : plan.bytes + odd;
-    }
-    unsigned shift = 0;
-    if (d.e < 0 || d.n_odd > n / 16) {
-        shift = common_zeros(v, n);
-        to_bits(v, n, shift, b);
-        pl__ints_plan(b, n, effort, false, &bits);
-        if (bits.bytes + 1 < bytes) {
-            raw = false;
-            as_bits = true;
-            plan = bits;
+    struct choice first, other, near;
+    const struct choice *best = &first;
+    size_t at = out->n;
+    choose_decimal(v, n, effort, &first);
+    if (first.raw || first.d.n_odd > n / 16) {
+        choose_bits(v, n, effort, &other);
+        best = other.bytes < best->bytes ? &other : best;
+        if (effort == PL_EFFORT_SMALL) {
+            choose_near(v, n, effort, &near);
+            best = near.bytes < best->bytes ? &near : best;
         }
     }
-    if (raw) {
-        pl_buf_u8(out, RAW);
-        pl_buf_add(out, v, n * 8);
-    } else {
-        bool odd = !as_bits && d.n_odd > 0, byte = as_bits || d.e >= SCALE_BYTE;
-        unsigned head = byte ? SCALE_BYTE : (unsigned)d.e;
-        head |= (unsigned)plan.order << 3 | (odd ? ODD : 0) | (plan.step > 1 ? STEP : 0);
-        pl_buf_u8(out, (uint8_t)head);
-        if (byte) {
-            pl_buf_u8(out, as_bits ? (uint8_t)(BITS | shift) : (uint8_t)d.e);
-        }
-        if (odd) {
-            put_odd(v, &d, out);
-        }
-        pl__ints_put(as_bits ? b : m, n, &plan, out);
-    }
+    put(v, n, best, out);
     return out->failed ? PL_ENOMEM : (int)(out->n - at);
 }
 
@@ -155,17 +206,20 @@ static const uint8_t *get_odd(const uint8_t *p, const uint8_t *end, size_t n, st
     return p;
 }
 
-/* Scale and whether it says bits; NULL when corrupt. */
-static const uint8_t *get_scale(const uint8_t *p, const uint8_t *end, unsigned *scale)
+/* The scale byte where there is one, also for scale = 0..5; NULL when corrupt. */
+static const uint8_t *get_scale(const uint8_t *p, const uint8_t *end, unsigned head,
+                                unsigned *scale)
 {
-    if (*scale != SCALE_BYTE) {
-        return *scale < SCALE_BYTE ? p : NULL;
+    *scale = head & SCALE_MASK;
+    if (*scale < SCALE_BYTE) {
+        return p;
     }
     if (p >= end) {
         return NULL;
     }
+    bool near = *scale == SCALE_NEAR;
     *scale = *p++;
-    bool good = *scale & BITS ? *scale <= (BITS | 63) : *scale <= PL__DECIMAL_MAX;
+    bool good = *scale & BITS && !near ? *scale <= (BITS | 63) : *scale <= PL__DECIMAL_MAX;
     return good ? p : NULL;
 }
 
@@ -175,7 +229,7 @@ int pl_vcol_decode(const uint8_t *src, size_t n_src, size_t n, double *v)
     if (n == 0 || n > PL_CHUNK_MAX || n_src == 0) {
         return PL_ECORRUPT;
     }
-    unsigned head = *p++, scale = head & SCALE_MASK;
+    unsigned head = *p++, scale;
     if (head & RAW) {
         if (head != RAW || (size_t)(end - p) < n * 8) {
             return PL_ECORRUPT;
@@ -183,9 +237,10 @@ int pl_vcol_decode(const uint8_t *src, size_t n_src, size_t n, double *v)
         memcpy(v, p, n * 8);
         return (int)(1 + n * 8);
     }
-    p = get_scale(p, end, &scale);
+    p = get_scale(p, end, head, &scale);
+    bool near = (head & SCALE_MASK) == SCALE_NEAR;
     enum pl__ints_order order = (enum pl__ints_order)(head >> 3 & 3);
-    if (p && !(head & (ODD | STEP)) && !(scale & BITS)) {
+    if (p && !near && !(head & (ODD | STEP)) && !(scale & BITS)) {
         const uint8_t *done = pl__fused_get(p, end, n, order, (int)scale, v);
         if (done) {
             return (int)(done - src);
@@ -196,7 +251,10 @@ int pl_vcol_decode(const uint8_t *src, size_t n_src, size_t n, double *v)
     if (p && head & ODD) {
         p = get_odd(p, end, n, &odd);
     }
-    int64_t m[PL_CHUNK_MAX];
+    int64_t m[PL_CHUNK_MAX], fix[PL_CHUNK_MAX];
+    if (p && near) {
+        p = pl__stream_get(p, end, n, fix);
+    }
     p = p ? pl__ints_get(p, end, n, order, head & STEP, m) : NULL;
     if (!p) {
         return PL_ECORRUPT;
@@ -205,6 +263,9 @@ int pl_vcol_decode(const uint8_t *src, size_t n_src, size_t n, double *v)
         from_bits(m, n, scale & 63, v);
     } else {
         pl__decimal_decode(m, n, (int)scale, v);
+    }
+    for (size_t i = 0; near && i < n; i++) {
+        v[i] = pl_bits_f64(pl_f64_bits(v[i]) + (uint64_t)fix[i]);
     }
     for (size_t i = 0; i < odd.n; i++) {
         v[odd.at[i]] = pl_bits_f64(odd.bits[i]);
@@ -219,10 +280,10 @@ int pl_vcol_summary(const uint8_t *src, size_t n_src, size_t n, struct pl_chunk_
     if (n == 0 || n > PL_CHUNK_MAX || n_src == 0) {
         return PL_ECORRUPT;
     }
-    unsigned head = *p++, scale = head & SCALE_MASK;
-    p = head & RAW ? NULL : get_scale(p, end, &scale);
+    unsigned head = *p++, scale = 0;
+    p = head & RAW ? NULL : get_scale(p, end, head, &scale);
     int64_t first, slope;
-    if (head & RAW || !p || head & (ODD | STEP) || scale & BITS ||
+    if (head & RAW || !p || head & (ODD | STEP) || (head & SCALE_MASK) == SCALE_NEAR || scale & BITS ||
         !pl__ints_line(p, end, n, (enum pl__ints_order)(head >> 3 & 3), &first, &slope)) {
         *out = none;
         return p || head & RAW ? 0 : PL_ECORRUPT;

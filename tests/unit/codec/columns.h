@@ -19,7 +19,7 @@ static inline uint64_t below(struct rng *r, uint64_t n) { return (rnd(r) >> 11) 
 
 enum shape {
     CONSTANT, ZERO, COUNTER, COUNTER_RESETS, GAUGE2, SLOW, WALK, TRUE_DOUBLE, LARGE, PAGES,
-    STALE_END, MIXED, ANY_BITS, FLOATS, DIGITS14, NEGATIVE, N_SHAPES
+    STALE_END, MIXED, ANY_BITS, FLOATS, DIGITS14, SUMMED, NEGATIVE, N_SHAPES
 };
 static inline void fill(struct rng *r, enum shape shape, double *v, size_t n)
 {
@@ -41,6 +41,7 @@ static inline void fill(struct rng *r, enum shape shape, double *v, size_t n)
         case ANY_BITS: v[i] = pl_bits_f64(rnd(r)); break;
         case FLOATS: v[i] = (float)sqrt(x += 3); break;
         case DIGITS14: v[i] = (double)below(r, 99999999999999ULL) / 1e9; break;
+        case SUMMED: v[i] = i ? v[i - 1] + (double)below(r, 1000) / 1e4 : 8.4; break;
         default: v[i] = -(double)below(r, 1000) / 10; break;
         }
     }

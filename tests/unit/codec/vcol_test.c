@@ -114,6 +114,14 @@ TEST(a_counter_reset_does_not_widen_its_column)
     assert_true(bytes_of(v, 240) <= 240 * 4 / 8 + 20);
 }
 
+TEST(sums_of_decimals_cost_their_digits_and_a_bit_or_two)
+{
+    struct rng r = {6};
+    double v[400];
+    fill(&r, SUMMED, v, 400);
+    assert_true(bytes_of(v, 400) <= 400 * 14 / 8);
+}
+
 TEST(every_prefix_is_corrupt_and_every_bit_flip_is_survived)
 {
     struct rng r = {7};
@@ -160,6 +168,7 @@ int main(void)
         cmocka_unit_test(integers_at_the_ends_of_int64_do_not_overflow),
         cmocka_unit_test(constants_and_straight_lines_are_a_few_bytes),
         cmocka_unit_test(a_counter_reset_does_not_widen_its_column),
+        cmocka_unit_test(sums_of_decimals_cost_their_digits_and_a_bit_or_two),
         cmocka_unit_test(every_prefix_is_corrupt_and_every_bit_flip_is_survived),
         cmocka_unit_test(a_count_outside_the_limits_is_refused),
     };
