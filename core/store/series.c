@@ -1,0 +1,675 @@
+/* The series of a tenant: intern (any thread), apply and drop (the apply thread), labels (any).
+ * Finding, listing, saving and loading stand in series_find.c, series_list.c, series_save.c and
+ * series_load.c; the door series.h says what is promised. */
+#include "core/store/series_impl.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define SLOT      12
+#define CAP_MIN   32
+#define AHEAD     32 /* definitions whose slots are fetched before they are entered */
+
+int pl_series_new(const struct pl_series_conf *conf, struct pl_series **out)
+{
+    struct pl_series *s = aligned_alloc(64, (sizeof *s + 63) & ~(size_t)63);
+    if (!s) {
+        return PL_ENOMEM;
+    }
+    memset(s, 0, sizeof *s);
+    s->dirty = roaring_bitmap_create();
+    s->saving = roaring_bitmap_create();
+    if (!s->dirty || !s->saving) {
+        if (s->dirty) {
+            roaring_bitmap_free(s->dirty);
+        }
+        if (s->saving) {
+            roaring_bitmap_free(s->saving);
+        }
+        free(s);
+        return PL_ENOMEM;
+    }
+    s->conf = *conf;
+    for (size_t i = 0; i < PL__SHARDS; i++) {
+        pthread_mutex_init(&s->shards[i].lock, NULL);
+    }
+    pthread_rwlockattr_t attr; /* a stream of readers must not hold up the apply thread */
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&s->lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+    *out = s;
+    return 0;
+}
+
+void pl_series_free(struct pl_series *s)
+{
+    if (!s) {
+        return;
+    }
+    for (size_t i = 0; i < PL__SHARDS; i++) {
+        pthread_mutex_destroy(&s->shards[i].lock);
+        free(s->shards[i].slots);
+    }
+    for (uint32_t i = 0; i < s->n_pages; i++) {
+        for (size_t k = 0; s->pages[i] && k < PL__ID_PAGE / PL__IDS; k++) {
+            free(s->pages[i]->blocks[k].p);
+        }
+        free(s->pages[i]);
+    }
+    free(s->pages);
+    pl__symbols_fini(&s->y);
+    pl__posting_fini(&s->all);
+    free(s->un.p);
+    roaring_bitmap_free(s->dirty);
+    roaring_bitmap_free(s->saving);
+    pthread_rwlock_destroy(&s->lock);
+    free(s);
+}
+
+/* --------------------------------------------------------------------------------- labels -> id */
+
+static inline struct pl__shard *shard_of(struct pl_series *s, struct pl_hash128 hash)
+{
+    return &s->shards[hash.lo % PL__SHARDS];
+}
+
+static inline uint32_t place(const struct pl__shard *h, uint64_t tag)
+{
+    return (uint32_t)((tag >> 32) * h->cap >> 32);
+}
+
+static inline uint32_t next_place(const struct pl__shard *h, uint32_t i)
+{
+    return i + 1 == h->cap ? 0 : i + 1;
+}
+
+/** The slot of a tag, or the empty one where it would go. The shard is not full. */
+static uint8_t *probe(const struct pl__shard *h, uint64_t tag)
+{
+    for (uint32_t i = place(h, tag);; i = next_place(h, i)) {
+        uint8_t *slot = h->slots + (size_t)i * SLOT;
+        if (pl_rd32(slot + 8) == 0 || pl_rd64(slot) == tag) {
+            return slot;
+        }
+    }
+}
+
+/** Room for one more. */
+static int shard_grow(struct pl__shard *h)
+{
+    if (h->n + 1 <= h->cap - h->cap / 5) {
+        return 0;
+    }
+    struct pl__shard more = {.cap = h->cap ? h->cap + h->cap / 4 : CAP_MIN};
+    more.slots = calloc(more.cap, SLOT);
+    if (!more.slots) {
+        return PL_ENOMEM;
+    }
+    for (uint32_t i = 0; i < h->cap; i++) {
+        const uint8_t *slot = h->slots + (size_t)i * SLOT;
+        if (pl_rd32(slot + 8)) {
+            memcpy(probe(&more, pl_rd64(slot)), slot, SLOT);
+        }
+    }
+    free(h->slots);
+    h->slots = more.slots;
+    h->cap = more.cap;
+    return 0;
+}
+
+static void shard_put(struct pl__shard *h, uint8_t *slot, uint64_t tag, uint32_t id)
+{
+    pl_wr64(slot, tag);
+    pl_wr32(slot + 8, id + 1);
+    h->n++;
+}
+
+/** A new id, defined. */
+static int make_id(struct pl_series *s, pl_str canon, uint32_t *id)
+{
+    uint32_t n = atomic_fetch_add(&s->n_interned, 1);
+    if (s->conf.max_series && n >= s->conf.max_series) {
+        atomic_fetch_sub(&s->n_interned, 1);
+        return PL_ELIMIT;
+    }
+    uint32_t mine = atomic_load(&s->next_id);
+    do {
+        if (mine > PL__ID_MAX) {
+            atomic_fetch_sub(&s->n_interned, 1);
+            return PL_ELIMIT;
+        }
+    } while (!atomic_compare_exchange_weak(&s->next_id, &mine, mine + 1));
+    int rc = s->conf.define ? s->conf.define(s->conf.ctx, mine, canon) : 0;
+    if (rc < 0) { /* give the id back where nobody took one meanwhile */
+        uint32_t behind = mine + 1;
+        atomic_compare_exchange_strong(&s->next_id, &behind, mine);
+        atomic_fetch_sub(&s->n_interned, 1);
+        return rc;
+    }
+    *id = mine;
+    return 1;
+}
+
+int pl_series_intern(struct pl_series *s, pl_str canon, struct pl_hash128 hash, uint32_t *id)
+{
+    struct pl__shard *h = shard_of(s, hash);
+    uint32_t made = 0;
+    if (canon.n == 0) {
+        return PL_EINVAL;
+    }
+    pthread_mutex_lock(&h->lock);
+    int rc = shard_grow(h);
+    if (rc == 0) {
+        uint8_t *slot = probe(h, hash.hi);
+        uint32_t known = pl_rd32(slot + 8);
+        if (known) {
+            made = known - 1;
+        } else {
+            rc = make_id(s, canon, &made);
+            if (rc > 0) {
+                shard_put(h, slot, hash.hi, made);
+            }
+        }
+    }
+    pthread_mutex_unlock(&h->lock);
+    if (rc >= 0) {
+        *id = made;
+    }
+    return rc;
+}
+
+int pl_series_lookup(struct pl_series *s, struct pl_hash128 hash, uint32_t *id)
+{
+    struct pl__shard *h = shard_of(s, hash);
+    pthread_mutex_lock(&h->lock);
+    uint32_t known = h->cap ? pl_rd32(probe(h, hash.hi) + 8) : 0;
+    pthread_mutex_unlock(&h->lock);
+    if (!known) {
+        return PL_ENOTFOUND;
+    }
+    *id = known - 1;
+    return 0;
+}
+
+int pl__series_enter(struct pl_series *s, struct pl_hash128 hash, uint32_t id)
+{
+    struct pl__shard *h = shard_of(s, hash);
+    pthread_mutex_lock(&h->lock);
+    int rc = shard_grow(h);
+    if (rc == 0) {
+        uint8_t *slot = probe(h, hash.hi);
+        if (pl_rd32(slot + 8)) {
+            pl_wr32(slot + 8, id + 1);
+        } else {
+            shard_put(h, slot, hash.hi, id);
+            atomic_fetch_add(&s->n_interned, 1);
+        }
+    }
+    pthread_mutex_unlock(&h->lock);
+    return rc;
+}
+
+void pl__series_prefetch(struct pl_series *s, struct pl_hash128 hash)
+{
+    const struct pl__shard *h = shard_of(s, hash);
+    if (h->slots) {
+        __builtin_prefetch(h->slots + (size_t)place(h, hash.hi) * SLOT, 1);
+    }
+}
+
+/** Take a hash out where it leads to id; what stands behind moves up. */
+static void shard_remove(struct pl_series *s, struct pl_hash128 hash, uint32_t id)
+{
+    struct pl__shard *h = shard_of(s, hash);
+    pthread_mutex_lock(&h->lock);
+    uint8_t *slot = h->cap ? probe(h, hash.hi) : NULL;
+    if (slot && pl_rd32(slot + 8) == id + 1) {
+        uint32_t hole = (uint32_t)((size_t)(slot - h->slots) / SLOT);
+        for (uint32_t i = next_place(h, hole);; i = next_place(h, i)) {
+            const uint8_t *at = h->slots + (size_t)i * SLOT;
+            if (pl_rd32(at + 8) == 0) {
+                break;
+            }
+            uint32_t home = place(h, pl_rd64(at));
+            /* it may move to the hole unless its home lies behind the hole, up to i */
+            bool behind = hole <= i ? hole < home && home <= i : hole < home || home <= i;
+            if (!behind) {
+                memcpy(h->slots + (size_t)hole * SLOT, at, SLOT);
+                hole = i;
+            }
+        }
+        memset(h->slots + (size_t)hole * SLOT, 0, SLOT);
+        h->n--;
+        atomic_fetch_sub(&s->n_interned, 1);
+    }
+    pthread_mutex_unlock(&h->lock);
+}
+
+void pl__series_used(struct pl_series *s, uint32_t next)
+{
+    uint32_t now = atomic_load(&s->next_id);
+    while (now < next && !atomic_compare_exchange_weak(&s->next_id, &now, next)) {
+    }
+}
+
+void pl_series_skip(struct pl_series *s, uint32_t next)
+{
+    pl__series_used(s, next);
+}
+
+/* --------------------------------------------------------------------------------- id -> labels */
+
+static struct pl__id_block *block_of(const struct pl_series *s, uint32_t id)
+{
+    uint32_t page = id / PL__ID_PAGE;
+    if (page >= s->n_pages || !s->pages[page]) {
+        return NULL;
+    }
+    return &s->pages[page]->blocks[id % PL__ID_PAGE / PL__IDS];
+}
+
+uint32_t pl__series_pairs(const struct pl_series *s, uint32_t id, uint32_t pairs[PL_LABELS_MAX])
+{
+    const struct pl__id_block *b = block_of(s, id);
+    if (!b || b->at[id % PL__IDS] == 0) {
+        return 0;
+    }
+    const uint8_t *p = b->p + b->at[id % PL__IDS], *end = b->p + b->n;
+    uint64_t n = 0, x = 0;
+    p = pl_varint_get(p, end, &n);
+    for (uint64_t i = 0; i < n; i++) {
+        p = pl_varint_get(p, end, &x);
+        pairs[i] = (uint32_t)x;
+    }
+    return (uint32_t)n;
+}
+
+static struct pl__id_block *make_block(struct pl_series *s, uint32_t id)
+{
+    uint32_t page = id / PL__ID_PAGE;
+    if (page >= s->n_pages) {
+        struct pl__id_page **pages = realloc(s->pages, (page + 1) * sizeof *pages);
+        if (!pages) {
+            return NULL;
+        }
+        memset(pages + s->n_pages, 0, (page + 1 - s->n_pages) * sizeof *pages);
+        s->pages = pages;
+        s->n_pages = page + 1;
+    }
+    if (!s->pages[page]) {
+        s->pages[page] = calloc(1, sizeof *s->pages[page]);
+        if (!s->pages[page]) {
+            return NULL;
+        }
+    }
+    return block_of(s, id);
+}
+
+static int block_put(struct pl_series *s, uint32_t id, const uint32_t *pairs, uint32_t n)
+{
+    struct pl__id_block *b = make_block(s, id);
+    size_t most = 2 + (size_t)n * 5;
+    if (!b) {
+        return PL_ENOMEM;
+    }
+    if (!b->n) {
+        b->n = 1;
+    }
+    if (b->cap < b->n + most) {
+        uint32_t cap = b->cap ? b->cap + b->cap / 2 : 256;
+        cap = cap < b->n + most ? (uint32_t)(b->n + most) : cap;
+        uint8_t *p = realloc(b->p, cap);
+        if (!p) {
+            return PL_ENOMEM;
+        }
+        s->label_bytes += cap - b->cap;
+        b->p = p;
+        b->cap = cap;
+    }
+    b->at[id % PL__IDS] = (uint16_t)b->n;
+    b->n += pl_varint_put(b->p + b->n, n);
+    for (uint32_t i = 0; i < n; i++) {
+        b->n += pl_varint_put(b->p + b->n, pairs[i]);
+    }
+    if (id % PL__IDS == PL__IDS - 1 && b->cap > b->n) { /* most likely full: give back the rest */
+        uint8_t *p = realloc(b->p, b->n);
+        if (p) {
+            s->label_bytes -= b->cap - b->n;
+            b->p = p;
+            b->cap = b->n;
+        }
+    }
+    return 0;
+}
+
+/** Close the gaps that dropped series left. */
+static void block_tidy(struct pl_series *s, struct pl__id_block *b)
+{
+    uint8_t *p = b->n ? malloc(b->n) : NULL;
+    if (!p) {
+        return;
+    }
+    uint32_t n = 1;
+    for (uint32_t i = 0; i < PL__IDS; i++) {
+        if (b->at[i]) {
+            const uint8_t *from = b->p + b->at[i], *end = b->p + b->n, *q;
+            uint64_t count = 0, x;
+            q = pl_varint_get(from, end, &count);
+            while (count--) {
+                q = pl_varint_get(q, end, &x);
+            }
+            memcpy(p + n, from, (size_t)(q - from));
+            b->at[i] = (uint16_t)n;
+            n += (uint32_t)(q - from);
+        }
+    }
+    s->label_bytes -= b->cap;
+    free(b->p);
+    if (n == 1) {
+        free(p);
+        b->p = NULL;
+        b->n = b->cap = 0;
+        return;
+    }
+    uint8_t *fit = realloc(p, n);
+    b->p = fit ? fit : p;
+    b->n = b->cap = n;
+    s->label_bytes += n;
+}
+
+static void labels_of(const struct pl_series *s, const uint32_t *pairs, uint32_t n,
+                      struct pl_buf *out)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct pl__pair *p = pl__pair(&s->y, pairs[i]);
+        pl_buf_add(out, p->label, p->n_label);
+    }
+}
+
+int pl_series_labels(struct pl_series *s, uint32_t id, struct pl_buf *out)
+{
+    uint32_t pairs[PL_LABELS_MAX];
+    size_t before = out->n;
+    pthread_rwlock_rdlock(&s->lock);
+    bool known = block_of(s, id) && block_of(s, id)->at[id % PL__IDS];
+    uint32_t n = pl__series_pairs(s, id, pairs);
+    labels_of(s, pairs, n, out);
+    pthread_rwlock_unlock(&s->lock);
+    if (out->failed) {
+        out->n = before;
+        return PL_ENOMEM;
+    }
+    return known ? 0 : PL_ENOTFOUND;
+}
+
+/* ---------------------------------------------------------------------------------------- apply */
+
+static int run_end(struct pl_series *s, struct pl__posting *p, struct pl__run *run)
+{
+    int rc = run->to > run->from ? pl__posting_add(p, run->from, run->to, &s->un) : 0;
+    run->from = run->to = 0;
+    return rc;
+}
+
+/** Add id to the run at a label's position, ending the one that stood there if it is another's. */
+static int run_add(struct pl_series *s, struct pl__run *run, bool is_name, uint32_t number,
+                   uint32_t id)
+{
+    if (run->number == number && run->to == id && run->to > run->from) {
+        run->to++;
+        return 0;
+    }
+    int rc = 0;
+    if (run->to > run->from) {
+        rc = run_end(s, is_name ? &s->y.names[run->number]->has : &pl__pair(&s->y, run->number)->post,
+                     run);
+    }
+    *run = (struct pl__run){number, id, id + 1};
+    return rc;
+}
+
+int pl__series_index(struct pl_series *s, uint32_t id, const uint32_t *pairs, uint32_t n)
+{
+    struct pl__id_block *b = block_of(s, id);
+    if (b && b->at[id % PL__IDS]) {
+        return 0;
+    }
+    int rc = block_put(s, id, pairs, n);
+    if (rc < 0) {
+        return rc;
+    }
+    roaring_bitmap_add(s->dirty, id / PL__SAVE_SERIES);
+    if (s->all_run.to != id) {
+        rc = run_end(s, &s->all, &s->all_run);
+        s->all_run.from = id;
+    }
+    s->all_run.to = id + 1;
+    for (uint32_t i = 0; i < n; i++) {
+        int e = run_add(s, &s->pair_run[i], false, pairs[i], id);
+        int f = run_add(s, &s->name_run[i], true, pl__pair(&s->y, pairs[i])->name, id);
+        rc = e < 0 ? e : f < 0 ? f : rc;
+    }
+    return rc;
+}
+
+int pl__series_index_end(struct pl_series *s)
+{
+    int rc = run_end(s, &s->all, &s->all_run);
+    for (uint32_t i = 0; i < PL_LABELS_MAX; i++) {
+        struct pl__run *pair = &s->pair_run[i], *name = &s->name_run[i];
+        int e = pair->to > pair->from ? run_end(s, &pl__pair(&s->y, pair->number)->post, pair) : 0;
+        int f = name->to > name->from ? run_end(s, &s->y.names[name->number]->has, name) : 0;
+        rc = e < 0 ? e : f < 0 ? f : rc;
+    }
+    return rc;
+}
+
+/* A series' labels as they stood in the definition, with their numbers. */
+struct parsed {
+    const uint8_t *at[PL_LABELS_MAX + 1];
+    uint32_t pair[PL_LABELS_MAX];
+    uint32_t n;
+};
+
+/** The canonical label at p: its name and its end; NULL if it is none. */
+static const uint8_t *label_end(const uint8_t *p, const uint8_t *end, pl_str *name)
+{
+    uint64_t n;
+    p = pl_varint_get(p, end, &n);
+    if (!p || n == 0 || n > (uint64_t)(end - p)) {
+        return NULL;
+    }
+    *name = pl_str_mem(p, n);
+    p = pl_varint_get(p + n, end, &n);
+    return p && n && n <= (uint64_t)(end - p) ? p + n : NULL;
+}
+
+/** Numbers of a series' labels; those it shares with the series before at the same position cost a
+ *  comparison only. */
+static int parse(struct pl_series *s, pl_str canon, const struct parsed *before, struct parsed *out)
+{
+    const uint8_t *p = (const uint8_t *)canon.p, *end = p + canon.n;
+    pl_str last_name = PL_STR_NULL;
+    uint32_t i = 0;
+    for (; p < end; i++) {
+        pl_str name;
+        const uint8_t *q = label_end(p, end, &name);
+        if (!q || i == PL_LABELS_MAX || (i && pl_str_cmp(last_name, name) >= 0)) {
+            return PL_ECORRUPT;
+        }
+        last_name = name;
+        size_t n = (size_t)(q - p);
+        out->at[i] = p;
+        if (i < before->n && (size_t)(before->at[i + 1] - before->at[i]) == n &&
+            memcmp(before->at[i], p, n) == 0) {
+            out->pair[i] = before->pair[i];
+        } else {
+            int rc = pl__symbols_intern(&s->y, p, n, name, &out->pair[i]);
+            if (rc < 0) {
+                return rc;
+            }
+        }
+        p = q;
+    }
+    out->at[i] = p;
+    out->n = i;
+    return i ? 0 : PL_ECORRUPT;
+}
+
+/** Enter the hashes of definitions that are replayed; their slots are fetched ahead. */
+static int enter_all(struct pl_series *s, const struct pl_series_def *defs, size_t n)
+{
+    struct pl_hash128 hash[AHEAD];
+    for (size_t at = 0; at < n; at += AHEAD) {
+        size_t m = n - at < AHEAD ? n - at : AHEAD;
+        for (size_t i = 0; i < m; i++) {
+            hash[i] = pl_labels_hash(defs[at + i].canon);
+            pl__series_prefetch(s, hash[i]);
+        }
+        for (size_t i = 0; i < m; i++) {
+            if (defs[at + i].id > PL__ID_MAX) {
+                continue;
+            }
+            int rc = pl__series_enter(s, hash[i], defs[at + i].id);
+            if (rc < 0) {
+                return rc;
+            }
+            pl__series_used(s, defs[at + i].id + 1);
+        }
+    }
+    return 0;
+}
+
+int pl_series_apply(struct pl_series *s, const struct pl_series_def *defs, size_t n, bool replay)
+{
+    int rc = replay ? enter_all(s, defs, n) : 0;
+    struct parsed *both = rc < 0 ? NULL : malloc(2 * sizeof *both);
+    if (!both) {
+        return rc < 0 ? rc : PL_ENOMEM;
+    }
+    struct parsed *before = &both[0], *now = &both[1];
+    before->n = 0;
+    int damaged = 0;
+    pthread_rwlock_wrlock(&s->lock);
+    for (size_t i = 0; i < n && rc >= 0; i++) {
+        rc = defs[i].id > PL__ID_MAX ? PL_ECORRUPT : parse(s, defs[i].canon, before, now);
+        if (rc == PL_ECORRUPT) {
+            damaged = rc;
+            rc = 0;
+            before->n = 0;
+            continue;
+        }
+        rc = rc < 0 ? rc : pl__series_index(s, defs[i].id, now->pair, now->n);
+        struct parsed *t = before;
+        before = now;
+        now = t;
+    }
+    int e = pl__series_index_end(s);
+    pthread_rwlock_unlock(&s->lock);
+    free(both);
+    return rc < 0 ? rc : e < 0 ? e : damaged;
+}
+
+/* ----------------------------------------------------------------------------------------- drop */
+
+int pl_series_drop(struct pl_series *s, const uint32_t *ids, size_t n)
+{
+    struct pl_buf canon = PL_BUF_INIT;
+    uint32_t pairs[PL_LABELS_MAX];
+    int rc = 0;
+    pthread_rwlock_wrlock(&s->lock);
+    pl__postings_settle(&s->un);
+    for (size_t i = 0; i < n; i++) {
+        struct pl__id_block *b = block_of(s, ids[i]);
+        if (!b || b->at[ids[i] % PL__IDS] == 0) {
+            continue;
+        }
+        uint32_t n_pairs = pl__series_pairs(s, ids[i], pairs);
+        pl_buf_clear(&canon);
+        labels_of(s, pairs, n_pairs, &canon);
+        if (canon.failed) {
+            rc = PL_ENOMEM;
+            break;
+        }
+        shard_remove(s, pl_labels_hash(pl_buf_view(&canon)), ids[i]);
+        for (uint32_t k = 0; k < n_pairs; k++) {
+            struct pl__pair *p = pl__pair(&s->y, pairs[k]);
+            pl__posting_remove(&p->post, ids[i]);
+            pl__posting_remove(&s->y.names[p->name]->has, ids[i]);
+        }
+        pl__posting_remove(&s->all, ids[i]);
+        roaring_bitmap_add(s->dirty, ids[i] / PL__SAVE_SERIES);
+        b->at[ids[i] % PL__IDS] = 0;
+        if (i + 1 == n || ids[i + 1] / PL__IDS != ids[i] / PL__IDS) {
+            block_tidy(s, b);
+        }
+    }
+    pthread_rwlock_unlock(&s->lock);
+    pl_buf_fini(&canon);
+    return rc;
+}
+
+/* --------------------------------------------------------------------------------------- counts */
+
+uint32_t pl_series_count(const struct pl_series *s)
+{
+    return s->n_interned;
+}
+
+uint32_t pl_series_next_id(const struct pl_series *s)
+{
+    return s->next_id;
+}
+
+void pl__series_read_lock(struct pl_series *s)
+{
+    pthread_rwlock_rdlock(&s->lock);
+    while (s->un.n) {
+        pthread_rwlock_unlock(&s->lock);
+        pthread_rwlock_wrlock(&s->lock);
+        pl__postings_settle(&s->un);
+        pthread_rwlock_unlock(&s->lock);
+        pthread_rwlock_rdlock(&s->lock);
+    }
+}
+
+static size_t count_postings(const struct pl_series *s)
+{
+    size_t n = pl__posting_bytes(&s->all);
+    for (uint32_t i = 0; i < s->y.n_pairs; i++) {
+        n += pl__posting_bytes(&pl__pair(&s->y, i)->post);
+    }
+    for (uint32_t i = 0; i < s->y.n_names; i++) {
+        n += pl__posting_bytes(&s->y.names[i]->has);
+    }
+    return n;
+}
+
+size_t pl_series_bytes(const struct pl_series *const_s)
+{
+    struct pl_series *s = (struct pl_series *)const_s; /* only its locks are touched, and a count */
+    size_t n = sizeof *s;
+    for (size_t i = 0; i < PL__SHARDS; i++) {
+        pthread_mutex_lock(&s->shards[i].lock);
+        n += (size_t)s->shards[i].cap * SLOT;
+        pthread_mutex_unlock(&s->shards[i].lock);
+    }
+    pl__series_read_lock(s);
+    size_t postings = s->posting_bytes, counted = s->posting_count, all = s->all.n;
+    bool stale = counted == 0 || all > counted + counted / 8 || all < counted - counted / 8;
+    postings = stale ? count_postings(s) : postings;
+    n += postings + s->label_bytes + s->y.bytes + s->n_pages * sizeof(void *) +
+         ((size_t)s->y.pair_map.cap + s->y.name_map.cap) * sizeof(uint64_t) +
+         s->un.cap * sizeof(void *);
+    for (uint32_t i = 0; i < s->n_pages; i++) {
+        n += s->pages[i] ? sizeof *s->pages[i] : 0;
+    }
+    pthread_rwlock_unlock(&s->lock);
+    if (stale) {
+        pthread_rwlock_wrlock(&s->lock);
+        s->posting_bytes = postings;
+        s->posting_count = (uint32_t)all;
+        pthread_rwlock_unlock(&s->lock);
+    }
+    return n;
+}

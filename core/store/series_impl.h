@@ -1,0 +1,73 @@
+/* The inside of pl_series: shared by series*.c. */
+#pragma once
+#include "core/store/series.h"
+#include "core/store/symbols.h"
+
+#define PL__SHARDS       64
+#define PL__IDS          64    /* series in a block of labels */
+#define PL__ID_PAGE      65536 /* series in a page of blocks */
+#define PL__SAVE_SERIES  1024  /* series in a block on disk */
+#define PL__ID_MAX       (UINT32_MAX - 2)
+
+/* Labels -> id. Open addressing over {u64 tag = hash.hi, u32 id + 1}; the shard goes by hash.lo, the
+ * place by the tag's high bits (growing is one pass in order). So 70 bits of the identity are
+ * compared: two of ten million series are taken for one with a probability of 4e-8. */
+struct pl__shard {
+    pthread_mutex_t lock; /* the journal's lock is taken under it */
+    uint8_t *slots;
+    uint32_t n, cap;
+} __attribute__((aligned(64)));
+
+/* id -> labels: varint count | varint pair number each. Place 0 means none. */
+struct pl__id_block {
+    uint8_t *p;
+    uint32_t n, cap;
+    uint16_t at[PL__IDS];
+};
+struct pl__id_page {
+    struct pl__id_block blocks[PL__ID_PAGE / PL__IDS];
+};
+
+/* Neighbours share labels: ids of one label that follow each other are added at once. */
+struct pl__run {
+    uint32_t number, from, to;
+};
+
+struct pl_series {
+    struct pl_series_conf conf;
+    struct pl__shard shards[PL__SHARDS];
+    _Atomic uint32_t next_id, n_interned;
+
+    pthread_rwlock_t lock; /* of what follows; written by the apply thread, readers hold it shortly */
+    struct pl__symbols y;
+    struct pl__id_page **pages;
+    uint32_t n_pages;
+    size_t label_bytes;
+    struct pl__posting all; /* applied and not dropped */
+    struct pl__unsettled un;
+    size_t posting_bytes;   /* at the last save or count */
+    uint32_t posting_count; /* series counted then */
+
+    /* the apply thread's own */
+    uint32_t n_last;        /* labels of the series before, */
+    uint32_t last_id;
+    struct pl__run pair_run[PL_LABELS_MAX], name_run[PL_LABELS_MAX], all_run;
+    roaring_bitmap_t *dirty, *saving; /* blocks on disk that are out of date */
+};
+
+/** Enter a hash with its id, over an older id. PL_ENOMEM. */
+int pl__series_enter(struct pl_series *s, struct pl_hash128 hash, uint32_t id);
+/** Fetch the slot of a hash that is entered soon; while nobody else enters. */
+void pl__series_prefetch(struct pl_series *s, struct pl_hash128 hash);
+/** Note that ids below `next` are used up. */
+void pl__series_used(struct pl_series *s, uint32_t next);
+/** Labels of an id as pair numbers; their count, 0: no such series. Lock held. */
+uint32_t pl__series_pairs(const struct pl_series *s, uint32_t id, uint32_t pairs[PL_LABELS_MAX]);
+/** Index a series by its pairs (names ascending). Idempotent. Lock held for writing. */
+int pl__series_index(struct pl_series *s, uint32_t id, const uint32_t *pairs, uint32_t n);
+/** End the runs of the last calls of pl__series_index. Lock held for writing. */
+int pl__series_index_end(struct pl_series *s);
+/** Take the lock for reading, with all postings settled. */
+void pl__series_read_lock(struct pl_series *s);
+/** Sort the values of a name; lock not held. PL_ENOMEM. */
+int pl__series_sort(struct pl_series *s, struct pl__name *name);
