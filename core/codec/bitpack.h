@@ -17,9 +17,18 @@ static inline unsigned pl__bits(uint64_t u) { return u ? 64u - (unsigned)__built
 static inline uint64_t pl__mask(unsigned w) { return w >= 64 ? UINT64_MAX : (1ULL << w) - 1; }
 static inline size_t pl__packed_bytes(size_t n, unsigned w) { return (n * w + 7) / 8; }
 /** Wrapping arithmetic: a column may hold any int64. */
-static inline int64_t pl__wadd(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
-static inline int64_t pl__wsub(int64_t a, int64_t b) { return (int64_t)((uint64_t)a - (uint64_t)b); }
-static inline int64_t pl__wmul(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
+static inline int64_t pl__wadd(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+static inline int64_t pl__wsub(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+static inline int64_t pl__wmul(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
 
 /** Pack u[0..n) (each below 2^w, w <= 64) into exactly pl__packed_bytes(n, w) bytes. */
 void pl__pack_bits(const uint64_t *u, size_t n, unsigned w, uint8_t *out);

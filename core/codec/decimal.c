@@ -1,11 +1,11 @@
 /* Doubles as decimal-scaled integers, after ALP (Afroozeh, Kuffo, Boncz: SIGMOD 2024), with one
- * change: a value is m / 10^e, correctly rounded, where ALP multiplies by an inexact 10^-e. So every
- * decimal of up to 15 digits passes, and there is one exponent to choose instead of two.
+ * change: a value is m / 10^e, correctly rounded, where ALP multiplies by an inexact 10^-e. So
+ * every decimal of up to 15 digits passes, and there is one exponent to choose instead of two.
  *
  * The division costs no divider: with y = RN(10^-e), q = RN(m * y), r = m - 10^e * q, the result
  * RN(q + r * y) is RN(m / 10^e) for |m| < 2^53 and e <= 22 (after Markstein 1990): q is within 1.5
- * ulp, 5^e has at most 52 bits, so r is exact; r * y errs by at most 1.5 * 2^-53 ulp, while m / 10^e
- * is a double or at least 2^-52.1 ulp away from every midpoint of two doubles, as 5^22 < 2^51.1.
+ * ulp, 5^e has at most 52 bits, so r is exact; r * y errs by at most 1.5 * 2^-53 ulp, while
+ * m / 10^e is a double or at least 2^-52.1 ulp away from every midpoint of two doubles, as 5^22 < 2^51.1.
  * Integers (e = 0) may have any 64 bits: conversion rounds, and encoding has checked that it did
  * not. Any thread. */
 #include "core/codec/decimal.h"

@@ -1,4 +1,4 @@
-/* Internal to codec: doubles as decimal-scaled integers. Idea and proof in decimal.c. Any thread. */
+/* Internal to codec: doubles as decimal-scaled integers. Idea and proof: decimal.c. Any thread. */
 #pragma once
 #include "core/codec/bitpack.h"
 
@@ -14,8 +14,8 @@ struct pl__decimal {
 };
 /** Choose e and fill m. */
 void pl__decimal_encode(const double *v, size_t n, struct pl__decimal *d, int64_t *m);
-/** Like it for values that miss m / 10^e by a few ulps, as sums of decimals do: fix[i] is what to add
- *  to the bits of m[i] / 10^e. */
+/** Like it for values that miss m / 10^e by a few ulps, as sums of decimals do: fix[i] is what to
+ *  add to the bits of m[i] / 10^e. */
 void pl__decimal_near(const double *v, size_t n, struct pl__decimal *d, int64_t *m, int64_t *fix);
 /** v[i] = m[i] / 10^e, correctly rounded. 0 <= e <= 22. */
 void pl__decimal_decode(const int64_t *m, size_t n, int e, double *v);

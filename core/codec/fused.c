@@ -22,8 +22,10 @@ struct run {
 };
 
 /* n values (whole groups, or as many as fit into n_src bytes); returns how many. */
-PL__FMA static inline __attribute__((always_inline)) size_t
-groups(struct run *r, const uint8_t *src, size_t n_src, size_t n, bool delta, bool scaled, double *v)
+PL__FMA static inline __attribute__((always_inline)) size_t groups(struct run *r,
+                                                                   const uint8_t *src, size_t n_src,
+                                                                   size_t n, bool delta,
+                                                                   bool scaled, double *v)
 {
     const struct pl__narrow *k = &pl__narrow[r->w - 1];
     const __m256i shuffle = _mm256_loadu_si256((const __m256i *)k->shuffle);

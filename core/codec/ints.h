@@ -25,7 +25,7 @@ void pl__ints_put(const int64_t *m, size_t n, const struct pl__ints_plan *plan, 
 /** NULL when corrupt. */
 const uint8_t *pl__ints_get(const uint8_t *p, const uint8_t *end, size_t n,
                             enum pl__ints_order order, bool has_step, int64_t *m);
-/** True when the column (without a step) is a straight line, x[i] = first + i * slope, told from its
- *  head. */
+/** True when the column (without a step) is a straight line, x[i] = first + i * slope, told from
+ *  its head. */
 bool pl__ints_line(const uint8_t *p, const uint8_t *end, size_t n, enum pl__ints_order order,
                    int64_t *first, int64_t *slope);

@@ -2,8 +2,8 @@
  *
  *     pack  = u32 crc32c of all that follows | u8 form | head | body
  *     form  = 1, or 0x81: body is one zstd frame
- *     head  = varints: first_id, last_id - first_id, zigzag t0, t1 - t0 (t1: the largest), n_chunks,
- *             n_tcols, n_body (bytes, inflated)
+ *     head  = varints: first_id, last_id - first_id, zigzag t0, t1 - t0 (t1: the largest),
+ *             n_chunks, n_tcols, n_body (bytes, inflated)
  *     body  = n_tcols x (varint n, varint bytes)    the timestamp columns
  *             n_chunks x u8 flags                   the directory, column by column
  *             n_chunks x varint bytes of the value column

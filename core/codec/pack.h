@@ -53,12 +53,12 @@ struct pl_pack {
 };
 void pl_pack_init(struct pl_pack *p);
 void pl_pack_fini(struct pl_pack *p);
-/** Check CRC and directory, inflate. src is borrowed while the pack is used. PL_ECORRUPT, PL_ENOMEM.
- *  No later decode of a pack that opened reads outside its bytes. */
+/** Check CRC and directory, inflate. src is borrowed while the pack is used. PL_ECORRUPT,
+ *  PL_ENOMEM. No later decode of a pack that opened reads outside its bytes. */
 int pl_pack_open(struct pl_pack *p, const uint8_t *src, size_t n_src);
 /** Head of a pack only (no CRC of the body, no inflate): first and last id, time range, chunks. */
-int pl_pack_peek(const uint8_t *src, size_t n_src, uint32_t *first_id, uint32_t *last_id, int64_t *t0,
-                 int64_t *t1, uint32_t *n_chunks);
+int pl_pack_peek(const uint8_t *src, size_t n_src, uint32_t *first_id, uint32_t *last_id,
+                 int64_t *t0, int64_t *t1, uint32_t *n_chunks);
 /** Chunks [*from, *to) of a series: 0, or PL_ENOTFOUND. */
 int pl_pack_find(const struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t *to);
 /** Decode chunk i of p; t, v with room for PL_CHUNK_MAX. @return samples, PL_ECORRUPT,

@@ -10,7 +10,7 @@
  *         2 PATCHED varint count | count x varint gap | count x zigzag value | stream
  *                   the inner stream (not PATCHED or SPARSE) holds all n, its base in places to be
  *                   patched; then value is added, `gap` places behind the last patch
- *         3 SPARSE  zigzag base | varint count | stream of count gaps | stream of count values - base
+ *         3 SPARSE  zigzag base | varint count | stream of gaps | stream of values - base
  *                   value = base but at count places; gap = how many bases come before (inner
  *                   streams are not SPARSE)
  *     w <= 63 for PACK, <= 56 for RICE. zigzag and varint as in base/bits.h; arithmetic wraps.
@@ -137,7 +137,8 @@ static void plan_rice(const struct view *v, const uint64_t *u, enum pl__stream_k
     k = k > 0 ? k - 1 : 0;
     struct pl__stream_plan best = {.bytes = UINT32_MAX};
     for (unsigned tries = 0; tries < 2 && k <= RICE_K_MAX; tries++, k++) {
-        uint64_t most = k + 6 < 63 ? ((uint64_t)RICE_Q_MAX << k) - 1 : (uint64_t)INT64_MAX, bits = 0;
+        uint64_t most = k + 6 < 63 ? ((uint64_t)RICE_Q_MAX << k) - 1 : (uint64_t)INT64_MAX;
+        uint64_t bits = 0;
         most = most > limit ? limit : most;
         uint32_t patches = 0, n_patches = 0;
         for (size_t i = 0; i < v->n; i++) {
@@ -173,7 +174,8 @@ static void plan_rice(const struct view *v, const uint64_t *u, enum pl__stream_k
 
 static void plan_rices(const struct view *v, unsigned cut, struct pl__stream_plan *out)
 {
-    uint64_t limit = pl__mask(cut + 2 < 63 ? cut + 2 : 63), d[PL_CHUNK_MAX], by_mid = 0, by_mean = 0;
+    uint64_t limit = pl__mask(cut + 2 < 63 ? cut + 2 : 63), d[PL_CHUNK_MAX];
+    uint64_t by_mid = 0, by_mean = 0;
     int64_t lo = INT64_MAX, drift = 0, in = 0;
     for (size_t i = 0; i < v->n; i++) {
         bool inside = v->u[i] <= limit;
@@ -191,7 +193,8 @@ static void plan_rices(const struct view *v, unsigned cut, struct pl__stream_pla
         }
     }
     bool use_mean = mean && by_mean < by_mid;
-    plan_rice(v, use_mean ? d : v->u, PL__STREAM_RICEZ, use_mean ? v->mid + mean : v->mid, cut, out);
+    int64_t base = use_mean ? v->mid + mean : v->mid;
+    plan_rice(v, use_mean ? d : v->u, PL__STREAM_RICEZ, base, cut, out);
     /* one-sided: from the smallest value that is no outlier */
     for (size_t i = 0; i < v->n; i++) {
         d[i] = v->r[i] < lo ? UINT64_MAX : (uint64_t)v->r[i] - (uint64_t)lo;

@@ -21,7 +21,8 @@ struct pl__stream_plan {
 };
 
 /** Find the smallest (FAST: a small) plan for r[0..n), n in [0, PL_CHUNK_MAX]. */
-void pl__stream_plan(const int64_t *r, size_t n, enum pl_effort effort, struct pl__stream_plan *out);
+void pl__stream_plan(const int64_t *r, size_t n, enum pl_effort effort,
+                     struct pl__stream_plan *out);
 /** Append r as planned. */
 void pl__stream_put(const int64_t *r, size_t n, const struct pl__stream_plan *plan,
                     struct pl_buf *out);

@@ -1,7 +1,7 @@
 /* Timestamp columns: int64 ms, strictly ascending.
  *
  *     tcol = u8 head | zigzag t0 | body
- *       head 0                                   a fixed interval: varint interval, absent for n = 1
+ *       head 0                                   fixed interval: varint interval, absent for n = 1
  *       head 1 | order << 1 (2 bits) | step << 3  varint t1 - t0 | ints (ints.c) of t - t0
  *
  * First and last can be had without decoding. A decoder checks that what comes out ascends, so that

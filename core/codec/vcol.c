@@ -8,8 +8,8 @@
  *           [stream of n corrections]        scale = 7 (stream.c)
  *           ints                             ints.c, of this order, with a step where step is set
  *     scale = 0..5: value = m / 10^scale; 6: by scale2: 0..22 m / 10^scale2 (decimal.c), 0x80 | s
- *             (s <= 63) the bits of the double, below; 7: m / 10^scale2 (0..22), then the correction
- *             added to its 64 bits: sums of decimals miss the nearest double by an ulp or two
+ *             (s <= 63) the bits of the double, below; 7: m / 10^scale2 (0..22), then the
+ *             correction added to its 64 bits: sums of decimals miss the nearest double by an ulp or two
  *     odd   = varint gap << 1 | is_stale, then 8 bytes unless is_stale: the value `gap` places
  *             behind the last odd one. Stale is the staleness marker 0x7ff0000000000002.
  *     bits  : the 64 bits shifted right s times (those are 0 in all values), arithmetically; for
@@ -22,7 +22,8 @@
 #include "core/codec/fused.h"
 #include "core/codec/ints.h"
 
-enum { SCALE_MASK = 7, SCALE_BYTE = 6, SCALE_NEAR = 7, ODD = 1 << 5, STEP = 1 << 6, RAW = 1 << 7, BITS = 0x80 };
+enum { SCALE_MASK = 7, SCALE_BYTE = 6, SCALE_NEAR = 7 };
+enum { ODD = 1 << 5, STEP = 1 << 6, RAW = 1 << 7, BITS = 0x80 };
 #define STALE 0x7ff0000000000002ULL
 
 static inline int64_t flip(int64_t x, unsigned shift)
@@ -283,7 +284,8 @@ int pl_vcol_summary(const uint8_t *src, size_t n_src, size_t n, struct pl_chunk_
     unsigned head = *p++, scale = 0;
     p = head & RAW ? NULL : get_scale(p, end, head, &scale);
     int64_t first, slope;
-    if (head & RAW || !p || head & (ODD | STEP) || (head & SCALE_MASK) == SCALE_NEAR || scale & BITS ||
+    if (head & RAW || !p || head & (ODD | STEP) || (head & SCALE_MASK) == SCALE_NEAR ||
+        scale & BITS ||
         !pl__ints_line(p, end, n, (enum pl__ints_order)(head >> 3 & 3), &first, &slope)) {
         *out = none;
         return p || head & RAW ? 0 : PL_ECORRUPT;

@@ -1,6 +1,6 @@
 /* Grouping: columns of steps added into one, step by step, four steps at a time. Vectorising over
- * steps keeps the order in which one step sees its series, so the bits are those of the scalar loop.
- * Semantics: Prometheus 3, promql/engine.go aggregation. Any thread. */
+ * steps keeps the order in which one step sees its series, so the bits are those of the scalar
+ * loop. Semantics: Prometheus 3, promql/engine.go aggregation. Any thread. */
 #include "core/kernel/simd.h"
 #include <math.h>
 
@@ -118,7 +118,8 @@ PL__AVX2 static size_t extremes_avx2(struct pl_agg_state *s, const double *v)
     for (; i + 4 <= s->n; i += 4) {
         __m256d x = _mm256_loadu_pd(v + i), best = _mm256_loadu_pd(s->a + i);
         __m256d present = PRESENT(x);
-        __m256d better = max ? _mm256_cmp_pd(x, best, _CMP_GT_OQ) : _mm256_cmp_pd(x, best, _CMP_LT_OQ);
+        __m256d better =
+            max ? _mm256_cmp_pd(x, best, _CMP_GT_OQ) : _mm256_cmp_pd(x, best, _CMP_LT_OQ);
         better = _mm256_or_pd(better, _mm256_cmp_pd(best, best, _CMP_UNORD_Q));
         better = _mm256_and_pd(better, present);
         _mm256_storeu_pd(s->a + i, _mm256_blendv_pd(best, x, better));

@@ -6,9 +6,10 @@
  *     pl_rate(PL_RATE, t, v, &w, from, to, out);
  *     pl_agg_add(&group, out);
  *
- * A column of steps holds PL_ABSENT (the staleness marker, by its bits) where a series has no value;
- * any other NaN is a value and counts as one. Loops have a vector version (AVX2 by run-time
- * dispatch) beside the scalar one; both give the same bits where this page does not say otherwise. */
+ * A column of steps holds PL_ABSENT (the staleness marker, by its bits) where a series has no
+ * value; any other NaN is a value and counts as one. Loops have a vector version (AVX2 by run-time
+ * dispatch) beside the scalar one; both give the same bits where this page does not say otherwise.
+ */
 #pragma once
 #include "core/base/base.h"
 
@@ -75,8 +76,8 @@ void pl_agg_finish(const struct pl_agg_state *s, double *out);
 
 /* --- windows over one series (over_time.c) --- */
 
-/** n windows (T - range, T], T = start + k * step; step > 0, range > 0. An offset is subtracted from
- *  start by the caller. */
+/** n windows (T - range, T], T = start + k * step; step > 0, range > 0. An offset is subtracted
+ *  from start by the caller. */
 struct pl_windows {
     int64_t start, step;
     size_t n;
@@ -107,8 +108,8 @@ void pl_rate(enum pl_rate op, const int64_t *t, const double *v, const struct pl
 
 /* --- quantile.c --- */
 
-/** Interpolated as Prometheus does: -Inf for q < 0, +Inf for q > 1, NaN for q = NaN or n = 0. NaN is
- *  below all numbers. v is reordered. */
+/** Interpolated as Prometheus does: -Inf for q < 0, +Inf for q > 1, NaN for q = NaN or n = 0. NaN
+ *  is below all numbers. v is reordered. */
 double pl_quantile(double q, double *v, size_t n);
 /** scratch: room for the largest window. */
 void pl_over_time_quantile(double q, const double *v, const uint32_t *from, const uint32_t *to,

@@ -1,5 +1,5 @@
-/* Windows over one series. Bounds move forward with the steps and are found once for all series that
- * share timestamps; then each function runs over its window. Any thread. */
+/* Windows over one series. Bounds move forward with the steps and are found once for all series
+ * that share timestamps; then each function runs over its window. Any thread. */
 #include "core/kernel/simd.h"
 #include <math.h>
 

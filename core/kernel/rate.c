@@ -38,7 +38,8 @@ static void extrapolated(enum pl_rate op, const int64_t *t, const double *v,
                          double *out)
 {
     bool counter = op != PL_DELTA;
-    size_t first_reset = 0, n = w->n ? to[w->n - 1] : 0; /* the first one behind `from`; 0: unknown */
+    size_t n = w->n ? to[w->n - 1] : 0;
+    size_t first_reset = 0; /* the first one behind `from`; 0: unknown */
     for (size_t k = 0; k < w->n; k++) {
         size_t a = from[k], b = to[k];
         if (b < a + 2) {

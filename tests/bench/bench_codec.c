@@ -197,11 +197,12 @@ static void measure(const char *name, const struct data *d, enum pl_effort effor
     }
     double encode = now() - start, open = 0, decode = 0;
     check(d, packs, n_packs, &open, &decode);
-    printf("%-10s %-5s %9zu samples %5zu packs %7.3f bytes/sample, ns/sample: encode %6.1f open %5.2f "
-           "decode %5.2f\n",
-           name, effort == PL_EFFORT_FAST ? "fast" : "small", samples, n_packs,
-           (double)bytes / (double)samples, encode / (double)samples, open / (double)samples,
-           decode / (double)samples);
+    printf(
+        "%-10s %-5s %9zu samples %5zu packs %7.3f bytes/sample, ns/sample: encode %6.1f open %5.2f "
+        "decode %5.2f\n",
+        name, effort == PL_EFFORT_FAST ? "fast" : "small", samples, n_packs,
+        (double)bytes / (double)samples, encode / (double)samples, open / (double)samples,
+        decode / (double)samples);
     for (size_t k = 0; k < n_packs; k++) {
         pl_buf_fini(&packs[k]);
     }

@@ -1,4 +1,4 @@
-/* Kernels: nanoseconds a sample or step, on one core, best of 20 rounds. `sum` is also shown against
+/* Kernels: nanoseconds a sample or step, on one core, best of 20 rounds. `sum` is shown beside
  * the plain loop that a memory-bound machine would allow. */
 #include "core/kernel/kernel.h"
 #include <stdio.h>

@@ -47,11 +47,24 @@ static inline void fill(struct rng *r, enum shape shape, double *v, size_t n)
     }
 }
 /** Special doubles that must come back bit by bit. */
-static const uint64_t special_bits[] = {
-    0x7ff0000000000002ULL, 0x7ff8000000000001ULL, 0xfff8000000000000ULL, 0x7ff0000000000001ULL,
-    0x7ff0000000000000ULL, 0xfff0000000000000ULL, 0x8000000000000000ULL, 0, 1, 0x800000000000000fULL,
-    0x7fefffffffffffffULL, 0xffefffffffffffffULL, 0x43dfffffffffffffULL, 0xc3e0000000000000ULL,
-    0x43e0000000000000ULL, 0x432fffffffffffffULL, 0x4330000000000001ULL, 0x3ff0000000000000ULL};
+static const uint64_t special_bits[] = {0x7ff0000000000002ULL,
+                                        0x7ff8000000000001ULL,
+                                        0xfff8000000000000ULL,
+                                        0x7ff0000000000001ULL,
+                                        0x7ff0000000000000ULL,
+                                        0xfff0000000000000ULL,
+                                        0x8000000000000000ULL,
+                                        0,
+                                        1,
+                                        0x800000000000000fULL,
+                                        0x7fefffffffffffffULL,
+                                        0xffefffffffffffffULL,
+                                        0x43dfffffffffffffULL,
+                                        0xc3e0000000000000ULL,
+                                        0x43e0000000000000ULL,
+                                        0x432fffffffffffffULL,
+                                        0x4330000000000001ULL,
+                                        0x3ff0000000000000ULL};
 enum { N_SPECIAL = sizeof special_bits / sizeof *special_bits };
 
 /** A copy of exactly n bytes on the heap, so that a sanitizer sees reads outside. */

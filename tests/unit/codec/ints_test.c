@@ -1,7 +1,19 @@
 #include "core/codec/ints.h"
 #include "tests/unit/codec/columns.h"
 
-enum kind { EQUAL, RAMP, NOISE, OUTLIERS, RARE, EXPONENTIAL, STEPS_OF_7, JITTER, CURVE, FULL, N_KINDS };
+enum kind {
+    EQUAL,
+    RAMP,
+    NOISE,
+    OUTLIERS,
+    RARE,
+    EXPONENTIAL,
+    STEPS_OF_7,
+    JITTER,
+    CURVE,
+    FULL,
+    N_KINDS
+};
 
 static void integers(struct rng *r, enum kind kind, int64_t *m, size_t n)
 {

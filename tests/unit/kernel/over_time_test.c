@@ -30,8 +30,10 @@ TEST(every_function_agrees_with_a_look_at_each_window)
         for (size_t i = 0; i < n; i++) {
             t[i] = at += 1 + (int64_t)(rnd(&r) % 30) * (rnd(&r) % 40 ? 1 : 100);
         }
-        struct pl_windows w = {.start = (int64_t)(rnd(&r) % 500), .step = 1 + (int64_t)(rnd(&r) % 300),
-                               .n = 60, .range = 1 + (int64_t)(rnd(&r) % 3000)};
+        struct pl_windows w = {.start = (int64_t)(rnd(&r) % 500),
+                               .step = 1 + (int64_t)(rnd(&r) % 300),
+                               .n = 60,
+                               .range = 1 + (int64_t)(rnd(&r) % 3000)};
         pl_windows_find(t, n, &w, from, to);
         for (int op = PL_OVER_SUM; op <= PL_OVER_RESETS; op++) {
             pl_over_time(op, v, from, to, 60, out);
