@@ -196,6 +196,7 @@ static int put_packs(struct pl_db_out *o, MDB_txn *txn)
 
 static int commit(struct pl_db_out *o, MDB_txn *txn)
 {
+    (void)o;
     int err = PL_FAULT(o->fault);
     if (err) {
         mdb_txn_abort(txn);

@@ -19,17 +19,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC      0xBEEFC0DEu
-#define VERSION    1u
-#define P_BRANCH   0x01
-#define P_LEAF     0x02
-#define P_META     0x08
-#define N_BIG      0x01
-#define HEADER     16u
-#define NODE       8u
-#define META_BYTES 152u
-#define NO_PAGE    UINT64_MAX
-#define DEPTH_MAX  32
+#define MAGIC         0xBEEFC0DEu
+#define VERSION       1u
+#define P_BRANCH      0x01
+#define P_LEAF        0x02
+#define P_META        0x08
+#define N_BIG         0x01
+#define F_INTEGER_KEY 0x08
+#define HEADER        16u
+#define NODE          8u
+#define META_BYTES    152u
+#define NO_PAGE       UINT64_MAX
+#define DEPTH_MAX     32
 
 struct tree {
     uint16_t flags, depth;
@@ -255,7 +256,7 @@ static int walk_tree(struct walk *w, const struct tree *t, bool free_list, uint6
     w->any_key = false;
     w->floor = NULL;
     if (t->depth > DEPTH_MAX || (t->depth == 0) != (t->root == NO_PAGE) ||
-        (t->flags & ~0x08) != 0) {
+        t->flags != (free_list ? F_INTEGER_KEY : 0)) {
         return damaged(w, meta, "meta page");
     }
     if (t->depth) {
@@ -274,7 +275,7 @@ static int walk_tree(struct walk *w, const struct tree *t, bool free_list, uint6
 static int check_meta(struct walk *w, const uint8_t *p, uint64_t number)
 {
     if (pl_rd64(p) != number || !(pl_rd16(p + 10) & P_META) || pl_rd32(p + 16) != MAGIC ||
-        pl_rd32(p + 20) != VERSION) {
+        pl_rd32(p + 20) != VERSION || pl_rd32(p + 40) != w->page_bytes) {
         return damaged(w, number, "meta page");
     }
     uint64_t txn = pl_rd64(p + 144);
@@ -307,7 +308,12 @@ static int check_file(struct walk *w)
     if (err < 0) {
         return err;
     }
-    bool newer = pl_rd64(second + 144) > pl_rd64(first + 144);
+    /* each commit writes the elder page: an older state must not pass for the newest */
+    uint64_t txn[2] = {pl_rd64(first + 144), pl_rd64(second + 144)};
+    bool newer = txn[1] > txn[0];
+    if (newer ? txn[1] - txn[0] != 1 : txn[0] != txn[1] && txn[0] - txn[1] != 1) {
+        return damaged(w, 0, "numbers of the meta pages");
+    }
     const uint8_t *meta = newer ? second : first;
     w->last = pl_rd64(meta + 136);
     w->n_pages = (uint64_t)st.st_size / w->page_bytes;

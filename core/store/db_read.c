@@ -33,6 +33,7 @@ struct slot {
     bool ready, open, failed; /* failed: the partition cannot be read */
     bool bad;                 /* ids [bad_from, bad_to] stand in a damaged pack */
     uint32_t bad_from, bad_to;
+    bool told; /* of a series that is missing */
 };
 struct pl_cursor {
     struct pl_view *view;
@@ -340,7 +341,7 @@ static void cut(struct pl_columns *c, size_t at, int64_t t0, int64_t t1)
     c->n -= to - from;
 }
 
-/** Append the chunks of id in the open pack that touch [t0, t1], trimmed. */
+/** Append the chunks of id in the open pack that touch [t0, t1], trimmed. 1: it has some of id. */
 static int take_chunks(struct slot *s, uint32_t id, int64_t t0, int64_t t1, struct pl_columns *out,
                        struct pl_read_stats *stats)
 {
@@ -348,7 +349,7 @@ static int take_chunks(struct slot *s, uint32_t id, int64_t t0, int64_t t1, stru
     if (pl_pack_find(&s->pack, id, &from, &to) < 0) {
         return PL_OK;
     }
-    int result = PL_OK;
+    int result = 1;
     for (uint32_t i = from; i < to; i++) {
         const struct pl_chunk *ch = &s->pack.chunks[i];
         if (ch->t1 < t0 || ch->t0 > t1 || ch->type != PL_SAMPLE_FLOAT) {
@@ -383,6 +384,19 @@ static bool stands_on(const struct slot *s, uint32_t id)
            (id != s->pack.first_id || s->key.piece == 0);
 }
 
+/** The run says that it has id, and no pack does. */
+static int missing(struct slot *s, uint32_t id)
+{
+    struct pl_db_key key = {s->run->m.number, id, 0};
+    s->bad = true;
+    s->bad_from = s->bad_to = id;
+    if (!s->told) {
+        s->told = true;
+        pl__part_corrupt(s->run->part, &key, -1, "a series is missing");
+    }
+    return PL_ECORRUPT;
+}
+
 static int read_run(struct pl_cursor *c, struct slot *s, uint32_t id, int64_t t0, int64_t t1,
                     struct pl_columns *out, struct pl_read_stats *stats)
 {
@@ -397,19 +411,19 @@ static int read_run(struct pl_cursor *c, struct slot *s, uint32_t id, int64_t t0
         return PL_ECORRUPT;
     }
     err = stands_on(s, id) ? PL_OK : seek(s, id, stats);
-    if (err < 0) {
-        return err == PL_ENOTFOUND ? PL_OK : err;
-    }
-    int result = take_chunks(s, id, t0, t1, out, stats);
-    while (s->pack.last_id == id && result != PL_ENOMEM) {
+    int result = err < 0 ? err : take_chunks(s, id, t0, t1, out, stats);
+    while (err == PL_OK && s->pack.last_id == id && result != PL_ENOMEM) {
         int more = next_piece(s, id, stats);
         if (more <= 0) {
             return more < 0 ? more : result;
         }
-        err = take_chunks(s, id, t0, t1, out, stats);
-        result = err < 0 ? err : result;
+        int got = take_chunks(s, id, t0, t1, out, stats);
+        result = got < 0 || result == 0 ? got : result;
     }
-    return result;
+    if ((result == 0 || result == PL_ENOTFOUND) && s->ids) {
+        return missing(s, id);
+    }
+    return result == PL_ENOTFOUND ? PL_OK : result;
 }
 
 static void apply_tombs(const struct pl_view *v, const struct slot *s, uint32_t id,
