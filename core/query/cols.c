@@ -1,0 +1,187 @@
+/* Columns of samples: a selector's series, decoded from the source, or the steps of a subquery. */
+#include "core/query/exec.h"
+
+#include <stdlib.h>
+
+#define TIME_MAX 900000000000000000ll /* ms; keeps sums of times and ranges within 64 bits */
+
+struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f, const struct pl__when *w)
+{
+    int64_t last = f->start + (int64_t)(f->n ? f->n - 1 : 0) * f->step;
+    struct pl__refs r = {f->start, f->step, last};
+    if (w->at != PL__AT_NONE) {
+        r.ref0 = w->at == PL__AT_TIME ? w->at_ms : w->at == PL__AT_START ? ex->start : ex->end;
+        r.last = r.ref0;
+        r.step = 0;
+    }
+    r.ref0 -= w->offset_ms;
+    r.last -= w->offset_ms;
+    return r;
+}
+
+static int open_selector(struct pl__exec *ex, struct pl_expr *e, struct pl__cols *out)
+{
+    const struct pl_source_ops *ops = ex->src->ops;
+    struct pl_selector sel = {e->sel.m, e->sel.n};
+    int err = ops->select(ex->src->ctx, &sel, out->t0, out->t1, ex->conf->max_series, &out->set);
+    if (err < 0) {
+        out->set = NULL;
+        return err == PL_ELIMIT ? pl__error(ex, err, e->at, "the selector matches more than %zu series",
+                                            ex->conf->max_series)
+                                : pl__error_code(ex, err, e->at);
+    }
+    size_t n = ops->count(out->set);
+    struct pl_buf *buf = pl__labelbuf_new(ex);
+    out->labels = pl_arena_alloc(ex->arena, (n + 1) * sizeof *out->labels);
+    err = buf && out->labels ? 0 : PL_ENOMEM;
+    for (size_t i = 0; i < n && err >= 0; i++) {
+        size_t at = buf->n;
+        if (i % 4096 == 0 && (err = pl__tick(ex)) < 0) {
+            break;
+        }
+        err = ops->labels(out->set, i, buf);
+        out->labels[i] = (pl_str){(char *)at, buf->n - at}; /* a place for now: the buffer moves */
+    }
+    if (err < 0 || (buf && buf->failed)) {
+        return pl__error_code(ex, err < 0 ? err : PL_ENOMEM, e->at);
+    }
+    for (size_t i = 0; i < n; i++) {
+        out->labels[i].p = buf->n ? (char *)buf->p + (size_t)out->labels[i].p : "";
+    }
+    out->n = n;
+    ex->series += n;
+    return 0;
+}
+
+static int64_t floor_to(int64_t t, int64_t step)
+{
+    return t - ((t % step) + step) % step;
+}
+
+static int open_subquery(struct pl__exec *ex, struct pl_expr *e, struct pl__cols *out)
+{
+    int64_t step = e->sub.step_ms ? e->sub.step_ms : PL__SUBQUERY_STEP_MS;
+    struct pl__frame *f = &out->frame;
+    f->step = step;
+    f->start = floor_to(out->t0 - 1, step) + step; /* the first multiple in the left-open range */
+    f->end = out->t1;
+    f->n = f->end < f->start ? 0 : (size_t)((f->end - f->start) / step) + 1;
+    out->inner = calloc(1, sizeof *out->inner);
+    if (!out->inner) {
+        return pl__error_code(ex, PL_ENOMEM, e->at);
+    }
+    if (f->n == 0) {
+        return 0;
+    }
+    int err = pl__eval_values(ex, f, e->sub.expr, out->inner);
+    if (err < 0) {
+        free(out->inner);
+        out->inner = NULL;
+        return err;
+    }
+    out->n = out->inner->n;
+    out->labels = out->inner->labels;
+    return 0;
+}
+
+int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                  struct pl__cols *out, struct pl__refs *refs)
+{
+    bool sub = e->kind == PL__SUBQUERY;
+    int64_t range = sub ? e->sub.range_ms : e->sel.range_ms ? e->sel.range_ms : ex->lookback_ms;
+    *out = (struct pl__cols){0};
+    *refs = pl__refs(ex, f, sub ? &e->sub.when : &e->sel.when);
+    if (refs->ref0 > TIME_MAX || refs->last > TIME_MAX || refs->ref0 < -TIME_MAX ||
+        refs->last < -TIME_MAX) {
+        return pl__error(ex, PL_EINVAL, e->at, "time out of range");
+    }
+    out->t0 = refs->ref0 - range + 1;
+    out->t1 = refs->last;
+    int err = sub ? open_subquery(ex, e, out) : open_selector(ex, e, out);
+    if (err < 0) {
+        pl__cols_fini(ex, out);
+    }
+    return err;
+}
+
+void pl__cols_fini(struct pl__exec *ex, struct pl__cols *c)
+{
+    if (c->set) {
+        ex->src->ops->set_free(c->set);
+    }
+    if (c->inner) {
+        pl__rows_fini(ex, c->inner);
+        free(c->inner);
+    }
+    *c = (struct pl__cols){0};
+}
+
+int pl__worker_init(struct pl__worker *w, struct pl__exec *ex, const struct pl__cols *c)
+{
+    *w = (struct pl__worker){.ex = ex, .cols = c};
+    return c->set ? ex->src->ops->reader_new(c->set, &w->reader) : 0;
+}
+
+void pl__worker_fini(struct pl__worker *w)
+{
+    if (w->reader) {
+        struct pl_read_stats stats = {0};
+        w->ex->src->ops->stats(w->reader, &stats);
+        w->ex->chunks += stats.chunks;
+        w->ex->src->ops->reader_free(w->reader);
+    }
+    pl_columns_fini(&w->col);
+    free(w->lo);
+    free(w->hi);
+    free(w->row);
+    free(w->scratch);
+}
+
+/** The present steps of an inner row as samples. */
+static int read_inner(struct pl__worker *w, size_t i)
+{
+    const struct pl__frame *f = &w->cols->frame;
+    struct pl_columns *c = &w->col;
+    if (c->cap < f->n) {
+        int64_t *t = realloc(c->t, f->n * sizeof *t);
+        c->t = t ? t : c->t;
+        double *v = realloc(c->v, f->n * sizeof *v);
+        c->v = v ? v : c->v;
+        if (!t || !v) {
+            return PL_ENOMEM;
+        }
+        c->cap = f->n;
+    }
+    const double *row = w->cols->inner->v + i * f->n;
+    size_t n = 0;
+    for (size_t s = 0; s < f->n; s++) {
+        c->t[n] = f->start + (int64_t)s * f->step;
+        c->v[n] = row[s];
+        n += !pl_is_absent(row[s]);
+    }
+    c->n = n;
+    return 0;
+}
+
+int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
+{
+    const struct pl__cols *c = w->cols;
+    struct pl__exec *ex = w->ex;
+    if (c->inner) {
+        return read_inner(w, i);
+    }
+    uint64_t limit = ex->conf->max_samples, used = ex->samples;
+    if (limit && used >= limit) {
+        return PL_ELIMIT;
+    }
+    int err = ex->src->ops->read(w->reader, i, c->t0, c->t1, limit ? (size_t)(limit - used) : 0, &w->col);
+    if (err < 0) {
+        return err;
+    }
+    ex->samples += w->col.n;
+    if (raw) {
+        return 0;
+    }
+    w->col.n = pl_drop_stale(w->col.t, w->col.v, w->col.n);
+    return 0;
+}

@@ -1,0 +1,276 @@
+/* Evaluation of the tree, and what all of it uses: errors, notes, budgets. */
+#include "core/query/exec.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ------------------------------------------------------------------ errors, notes, budgets */
+
+int pl__error(struct pl__exec *ex, int code, size_t at, const char *fmt, ...)
+{
+    if (ex->err->code < 0) {
+        return ex->err->code; /* the first one counts */
+    }
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(ex->err->text, sizeof ex->err->text, fmt, ap);
+    va_end(ap);
+    ex->err->code = code;
+    ex->err->at = at;
+    return code;
+}
+
+int pl__error_code(struct pl__exec *ex, int code, size_t at)
+{
+    switch (code) {
+    case PL_ETIMEOUT:
+        return pl__error(ex, code, at, "query timed out in expression evaluation");
+    case PL_ECANCELED:
+        return pl__error(ex, code, at, "query was canceled in expression evaluation");
+    case PL_ELIMIT:
+        if (ex->conf->max_samples && ex->samples >= ex->conf->max_samples) {
+            return pl__error(ex, code, at,
+                             "query processing would load too many samples into memory in query "
+                             "execution (limit %llu): narrow the selector or the time range",
+                             (unsigned long long)ex->conf->max_samples);
+        }
+        return pl__error(ex, code, at, "query needs more than its %zu bytes of memory: narrow the "
+                         "selector, the time range, or take a longer step",
+                         ex->conf->max_memory_bytes);
+    default:
+        return pl__error(ex, code, at, "%s", pl_err_text(code));
+    }
+}
+
+void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...)
+{
+    char text[400];
+    size_t line = 1, column = 1;
+    for (size_t i = 0; i < at && i < ex->text.n; i++) {
+        column++;
+        if (ex->text.p[i] == '\n') {
+            line++, column = 1;
+        }
+    }
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    pl_str note = pl_arena_f(ex->arena, "PromQL %s: %s (%zu:%zu)", warning ? "warning" : "info", text,
+                             line, column);
+    size_t n = ex->n_notes[warning];
+    for (size_t i = 0; i < n; i++) {
+        if (pl_str_eq(ex->notes[warning][i], note)) {
+            return;
+        }
+    }
+    if (note.p && n < PL__NOTES_MAX) {
+        ex->notes[warning][ex->n_notes[warning]++] = note;
+    }
+}
+
+int pl__tick(struct pl__exec *ex)
+{
+    const struct pl_query_conf *c = ex->conf;
+    if (c->cancel && *c->cancel) {
+        return PL_ECANCELED;
+    }
+    if (c->deadline_mono_ns && c->clock && pl_mono_ns(c->clock) > c->deadline_mono_ns) {
+        return PL_ETIMEOUT;
+    }
+    return 0;
+}
+
+int pl__charge(struct pl__exec *ex, size_t bytes)
+{
+    size_t limit = ex->conf->max_memory_bytes;
+    size_t now = atomic_fetch_add(&ex->memory, bytes) + bytes;
+    if (limit && (now > limit || now < bytes)) {
+        ex->memory -= bytes;
+        return PL_ELIMIT;
+    }
+    return 0;
+}
+
+void *pl__values_new(struct pl__exec *ex, size_t n, size_t size, int *err)
+{
+    *err = n > SIZE_MAX / 2 / size ? PL_ELIMIT : pl__charge(ex, n * size);
+    if (*err < 0) {
+        return NULL;
+    }
+    void *p = PL_FAULT("query.values") < 0 ? NULL : malloc(n ? n * size : 1);
+    if (!p) {
+        ex->memory -= n * size;
+        *err = PL_ENOMEM;
+    }
+    return p;
+}
+
+void pl__values_free(struct pl__exec *ex, void *p, size_t n, size_t size)
+{
+    if (p) {
+        free(p);
+        ex->memory -= n * size;
+    }
+}
+
+struct pl_buf *pl__labelbuf_new(struct pl__exec *ex)
+{
+    struct pl__labelbuf *b = calloc(1, sizeof *b);
+    if (!b) {
+        return NULL;
+    }
+    b->next = ex->bufs;
+    ex->bufs = b;
+    return &b->buf;
+}
+
+/* ------------------------------------------------------------------ the tree */
+
+static int eval_selector(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                         struct pl__rows *out)
+{
+    *out = (struct pl__rows){.steps = f->n, .range_ms = ex->lookback_ms};
+    int err = pl__cols_open(ex, f, e, &out->cols, &out->refs);
+    if (err >= 0) {
+        out->n = out->cols.n;
+        out->labels = out->cols.labels;
+    }
+    return err;
+}
+
+static int eval_number(struct pl__exec *ex, const struct pl__frame *f, double v, struct pl__rows *out)
+{
+    int err = pl__rows_new(ex, 1, f->n, out);
+    for (size_t s = 0; err >= 0 && s < f->n; s++) {
+        out->v[s] = v;
+    }
+    return err;
+}
+
+static void apply_negate(const struct pl__map *m, double *row, size_t steps)
+{
+    (void)m;
+    for (size_t s = 0; s < steps; s++) {
+        row[s] = pl_is_absent(row[s]) ? row[s] : -row[s];
+    }
+}
+
+static int eval_unary(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                      struct pl__rows *out)
+{
+    int err = pl__eval(ex, f, e->un.expr, out);
+    if (err < 0 || !e->un.minus) {
+        return err;
+    }
+    struct pl__map m = {.apply = apply_negate};
+    err = pl__rows_drop_names(ex, out, e->at);
+    err = err < 0 ? err : pl__rows_map(ex, out, &m);
+    if (err < 0) {
+        pl__rows_fini(ex, out);
+    }
+    return err;
+}
+
+static int eval_here(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                     struct pl__rows *out)
+{
+    switch (e->kind) {
+    case PL__NUMBER:
+        return eval_number(ex, f, e->num.v, out);
+    case PL__SELECTOR:
+        return eval_selector(ex, f, e, out);
+    case PL__CALL:
+        return e->call.fn->eval(ex, f, e, out);
+    case PL__AGGREGATE:
+        return pl__agg_param(e->agg.op) == PL__TYPE_NONE ? pl__eval_aggregate(ex, f, e, out)
+                                                         : pl__eval_select(ex, f, e, out);
+    case PL__BINARY:
+        return pl__eval_binary(ex, f, e, out);
+    case PL__UNARY:
+        return eval_unary(ex, f, e, out);
+    case PL__PAREN:
+        return pl__eval(ex, f, e->paren, out);
+    case PL__STRING:
+    case PL__SUBQUERY:
+        break; /* the checker lets none through to here */
+    }
+    return pl__error(ex, PL_EINVAL, e->at, "a %s cannot be evaluated here", pl__type_doc(e->type));
+}
+
+/** One step repeated n times. */
+static int repeat(struct pl__exec *ex, struct pl__rows *r, size_t steps)
+{
+    struct pl__rows one = *r;
+    int err = 0;
+    double *v = pl__values_new(ex, one.n * steps, sizeof *v, &err);
+    if (!v) {
+        pl__rows_fini(ex, r);
+        return pl__error_code(ex, err, 0);
+    }
+    for (size_t i = 0; i < one.n; i++) {
+        for (size_t s = 0; s < steps; s++) {
+            v[i * steps + s] = one.v[i];
+        }
+    }
+    pl__values_free(ex, one.v, one.cells, sizeof *one.v);
+    r->v = v;
+    r->cells = one.n * steps;
+    r->steps = steps;
+    return 0;
+}
+
+int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e, struct pl__rows *out)
+{
+    int err = pl__tick(ex);
+    if (err < 0) {
+        return pl__error_code(ex, err, e->at);
+    }
+    if (!e->invariant || f->n <= 1 || e->kind == PL__NUMBER) {
+        return eval_here(ex, f, e, out);
+    }
+    struct pl__frame first = {f->start, f->start, f->step, 1};
+    err = eval_here(ex, &first, e, out);
+    if (err < 0) {
+        return err;
+    }
+    err = pl__rows_materialise(ex, out);
+    if (err < 0) {
+        pl__rows_fini(ex, out);
+        return err;
+    }
+    return repeat(ex, out, f->n);
+}
+
+int pl__eval_values(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                    struct pl__rows *out)
+{
+    int err = pl__eval(ex, f, e, out);
+    if (err < 0) {
+        return err;
+    }
+    err = pl__rows_materialise(ex, out);
+    if (err < 0) {
+        pl__rows_fini(ex, out);
+    }
+    return err;
+}
+
+int pl__eval_scalar(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                    const double **out)
+{
+    struct pl__rows r;
+    int err = pl__eval_values(ex, f, e, &r);
+    if (err < 0) {
+        return err;
+    }
+    double *v = pl_arena_alloc(ex->arena, (f->n + 1) * sizeof *v);
+    if (v) {
+        memcpy(v, r.v, f->n * sizeof *v);
+        *out = v;
+    }
+    pl__rows_fini(ex, &r);
+    return v ? 0 : pl__error_code(ex, PL_ENOMEM, e->at);
+}

@@ -1,0 +1,269 @@
+/* Inside of the evaluator. A query is evaluated over all steps of a frame at once: an expression yields
+ * rows, one per series, of one value per step. Rows are lazy where they can be: a selector or range
+ * function with its element-wise maps is decoded and computed row by row, by all workers, straight
+ * into the result or into the accumulators of an aggregation; nothing else is held.
+ *
+ *   labelset.c   label sets: projection, names dropped, index
+ *   cols.c       selector, subquery -> columns of samples, one series at a time
+ *   rows.c       columns -> rows of steps; maps; materialisation, in parallel
+ *   aggregate.c  rows -> groups            binary.c match.c setop.c  rows x rows
+ *   fn_*.c       functions                 exec.c    the tree        run.c  a whole query
+ *
+ * A step without a sample holds PL_ABSENT (kernel.h), which no sample of a result can be. */
+#pragma once
+#include "core/kernel/kernel.h"
+#include "core/query/functions.h"
+#include "core/query/source.h"
+
+#include <stdatomic.h>
+
+#define PL__SUBQUERY_STEP_MS 60000 /* where a subquery names none: Prometheus' evaluation interval */
+#define PL__NOTES_MAX        10    /* warnings, and as many infos */
+#define PL__MAPS_MAX         8
+
+/** Steps: start, start + step, ... n of them. */
+struct pl__frame {
+    int64_t start, end, step;
+    size_t n;
+};
+
+struct pl__exec {
+    const struct pl_query_conf *conf;
+    const struct pl_source *src;
+    struct pl_arena *arena;        /* the query's: labels, scalars; the calling thread's */
+    struct pl_query_error *err;
+    pl_str text;
+    int64_t start, end, lookback_ms; /* of the whole query: @ start(), @ end() */
+    bool instant;
+    _Atomic uint64_t samples, chunks, series;
+    _Atomic size_t memory;         /* of values */
+    struct pl__labelbuf *bufs;     /* labels of selectors */
+    pl_str notes[2][PL__NOTES_MAX]; /* infos, warnings */
+    size_t n_notes[2];
+};
+
+/** Record the error of a query and return its code. Main thread. */
+int pl__error(struct pl__exec *ex, int code, size_t at, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/** The words for a code that came without: limits, timeouts, cancellation. */
+int pl__error_code(struct pl__exec *ex, int code, size_t at);
+/** Add a warning or info once, with its place: "PromQL info: ... (1:6)". */
+void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/** Cancelled, over the deadline? PL_ECANCELED, PL_ETIMEOUT. Any thread; in every loop over series. */
+int pl__tick(struct pl__exec *ex);
+/** Account for values; PL_ELIMIT over the budget. Any thread. */
+int pl__charge(struct pl__exec *ex, size_t bytes);
+void *pl__values_new(struct pl__exec *ex, size_t n, size_t size, int *err); /* malloc, accounted */
+void pl__values_free(struct pl__exec *ex, void *p, size_t n, size_t size);
+/** Append to a buffer owned by the query; views of it stay valid once `pl__labels_done` was called. */
+struct pl__labelbuf {
+    struct pl__labelbuf *next;
+    struct pl_buf buf;
+};
+struct pl_buf *pl__labelbuf_new(struct pl__exec *ex);
+
+/* ------------------------------------------------------------------ label sets */
+
+/** Label sets (canonical bytes, borrowed) -> dense numbers. */
+struct pl__index {
+    uint32_t *slot;
+    size_t cap, n, room;
+    pl_str *key;
+    uint64_t *hash;
+};
+#define PL__INDEX_NONE SIZE_MAX
+void pl__index_fini(struct pl__index *x);
+/** Number of the key, given now if it is new (then *fresh; the key must live as long as the index:
+ *  replace x->key[i] by a copy). PL_ENOMEM as SIZE_MAX. */
+size_t pl__index_put(struct pl__index *x, pl_str key, bool *fresh);
+size_t pl__index_get(const struct pl__index *x, pl_str key);
+
+bool pl__names_has(const struct pl__names *names, pl_str name);
+/** Append the labels that are in names (keep) or not in names (!keep). */
+void pl__project(struct pl_buf *out, pl_str canon, const struct pl__names *names, bool keep);
+/** Without __name__: a piece of it where it comes first, else a copy in the arena. */
+pl_str pl__drop_name(struct pl_arena *a, pl_str canon);
+/** Append canon with name set to value (removed if empty). */
+void pl__set_label(struct pl_buf *out, pl_str canon, pl_str name, pl_str value);
+/** Prometheus' order of label sets. */
+int pl__labels_cmp(pl_str a, pl_str b);
+/** Append `{a="b", c="d"}`, the name among the labels, as Prometheus' errors show them. */
+void pl__labels_show(struct pl_buf *out, pl_str canon);
+
+/* ------------------------------------------------------------------ columns */
+
+/** Series of samples: of a selector, or of a subquery's steps. */
+struct pl__cols {
+    size_t n;
+    pl_str *labels;
+    void *set;                 /* selector */
+    int64_t t0, t1;
+    struct pl__rows *inner;    /* subquery: materialised, owned */
+    struct pl__frame frame;
+};
+/** What a worker needs to read columns and make rows. */
+struct pl__worker {
+    struct pl__exec *ex;
+    const struct pl__cols *cols;
+    void *reader;
+    struct pl_columns col;
+    uint32_t *lo, *hi;         /* windows, one per step */
+    double *row, *scratch;
+    size_t steps_cap, scratch_cap;
+};
+int pl__worker_init(struct pl__worker *w, struct pl__exec *ex, const struct pl__cols *c);
+void pl__worker_fini(struct pl__worker *w);
+/** Samples of series i, without staleness markers unless `raw`: in w->col. */
+int pl__cols_read(struct pl__worker *w, size_t i, bool raw);
+void pl__cols_fini(struct pl__exec *ex, struct pl__cols *c);
+/** Where steps look: ref(i) = ref0 + i * step. */
+struct pl__refs {
+    int64_t ref0, step, last;
+};
+struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f, const struct pl__when *w);
+/** Columns of a selector (range_ms or the lookback before each ref) or a subquery. */
+int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                  struct pl__cols *out, struct pl__refs *refs);
+
+/* ------------------------------------------------------------------ range functions */
+
+/** The windows of one series: samples [lo[i], hi[i]) for step i. */
+struct pl__windows {
+    const int64_t *t;
+    const double *v;
+    size_t n;
+    struct pl_windows w;
+    const uint32_t *lo, *hi;
+    int64_t eval0, eval_step; /* evaluation time of step i: eval0 + i * eval_step */
+    const double *p1, *p2;    /* scalar arguments, per step */
+    bool p1_same;             /* p1 is the same at all steps */
+    double *scratch;          /* n values */
+};
+/** Fill out[w.n]: all steps of a series in one pass. */
+typedef void (*pl__range_fn)(const struct pl__windows *w, double *out);
+
+#define PL__RANGES(X)                                                                              \
+    X(AVG_OVER_TIME, avg_over_time) X(SUM_OVER_TIME, sum_over_time)                                \
+    X(MIN_OVER_TIME, min_over_time) X(MAX_OVER_TIME, max_over_time)                                \
+    X(COUNT_OVER_TIME, count_over_time) X(LAST_OVER_TIME, last_over_time)                          \
+    X(FIRST_OVER_TIME, first_over_time) X(PRESENT_OVER_TIME, present_over_time)                    \
+    X(STDDEV_OVER_TIME, stddev_over_time) X(STDVAR_OVER_TIME, stdvar_over_time)                    \
+    X(QUANTILE_OVER_TIME, quantile_over_time) X(MAD_OVER_TIME, mad_over_time)                      \
+    X(TS_OF_MAX_OVER_TIME, ts_of_max_over_time) X(TS_OF_MIN_OVER_TIME, ts_of_min_over_time)        \
+    X(TS_OF_FIRST_OVER_TIME, ts_of_first_over_time) X(TS_OF_LAST_OVER_TIME, ts_of_last_over_time)  \
+    X(RATE, rate) X(INCREASE, increase) X(DELTA, delta) X(IRATE, irate) X(IDELTA, idelta)          \
+    X(CHANGES, changes) X(RESETS, resets) X(DERIV, deriv) X(PREDICT_LINEAR, predict_linear)        \
+    X(DOUBLE_EXPONENTIAL_SMOOTHING, double_exponential_smoothing)
+enum pl__range {
+#define PL__RANGE_ENUM(name, fn) PL__RANGE_##name,
+    PL__RANGES(PL__RANGE_ENUM)
+#undef PL__RANGE_ENUM
+};
+/** The range function of an enum pl__range. */
+pl__range_fn pl__range_of(int which);
+
+/* ------------------------------------------------------------------ rows */
+
+struct pl__map {
+    void (*apply)(const struct pl__map *m, double *row, size_t steps);
+    double (*fn)(double);
+    const double *a, *b; /* per step, in the arena */
+    int64_t start, step; /* times of the steps, ms */
+    int which;
+    bool flag, flag2;
+};
+struct pl__rows {
+    size_t n, steps;
+    pl_str *labels;
+    double *v;            /* n x steps, owned; NULL while lazy */
+    size_t cells;         /* room in v: what was accounted for */
+    /* lazy: */
+    struct pl__cols cols;
+    struct pl__refs refs;
+    pl__range_fn range;   /* NULL: instant selector */
+    bool as_time;         /* the time of the sample in seconds instead of its value */
+    int64_t range_ms, eval0, eval_step;
+    const double *p1, *p2;
+    bool p1_same;
+    struct pl__map map[PL__MAPS_MAX];
+    size_t n_maps;
+    bool ordered;         /* the order of the rows means something (instant queries) */
+};
+void pl__rows_fini(struct pl__exec *ex, struct pl__rows *r);
+/** n rows of `steps` values to fill; labels to be set. */
+int pl__rows_new(struct pl__exec *ex, size_t n, size_t steps, struct pl__rows *out);
+int pl__rows_materialise(struct pl__exec *ex, struct pl__rows *r);
+/** Row i: in r->v, or computed into w->row. NULL on error (*err). */
+double *pl__row(const struct pl__rows *r, struct pl__worker *w, size_t i, int *err);
+int pl__rows_map(struct pl__exec *ex, struct pl__rows *r, const struct pl__map *m);
+/** Without metric names; rows that become equal are merged, PL_EINVAL where they overlap. */
+int pl__rows_drop_names(struct pl__exec *ex, struct pl__rows *r, size_t at);
+/** Merge rows of equal labels (materialised). */
+int pl__rows_merge(struct pl__exec *ex, struct pl__rows *r, size_t at);
+/** Remove rows that have no value at any step (materialised). */
+void pl__rows_prune(struct pl__rows *r);
+/** Spread n items over tasks: fn(ctx, task, from, to); tasks are the same for the same n. */
+size_t pl__tasks(const struct pl__exec *ex, size_t n);
+int pl__parallel(struct pl__exec *ex, size_t n,
+                 int (*fn)(void *ctx, size_t task, size_t from, size_t to), void *ctx);
+
+/* ------------------------------------------------------------------ the tree */
+
+/** Rows of a vector expression; scalars have one row without labels. On failure out is not owned. */
+int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e, struct pl__rows *out);
+/** The same, materialised. */
+int pl__eval_values(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                    struct pl__rows *out);
+/** A scalar at each step, in the arena. */
+int pl__eval_scalar(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                    const double **out);
+int pl__eval_aggregate(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                       struct pl__rows *out);
+int pl__eval_select(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                    struct pl__rows *out); /* aggregate_select.c: topk, quantile, ... */
+int pl__eval_binary(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                    struct pl__rows *out);
+int pl__eval_match(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows *l,
+                   struct pl__rows *r, struct pl__rows *out);
+int pl__eval_set(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows *l,
+                 struct pl__rows *r, struct pl__rows *out);
+/** a op b; comparisons give 1 or 0. */
+double pl__op_apply(enum pl__op op, double a, double b);
+/** Group of each of n label sets: group[i] in [0, *n_groups), labels of the groups in the arena. */
+int pl__group(struct pl__exec *ex, const pl_str *labels, size_t n, const struct pl__names *by,
+              bool without, uint32_t *group, pl_str **group_labels, size_t *n_groups);
+/** The times of the steps in seconds. */
+static inline double pl__step_s(const struct pl__frame *f, size_t i)
+{
+    return (double)(f->start + (int64_t)i * f->step) / 1000;
+}
+
+/* ------------------------------------------------------------------ functions (the table names them) */
+
+#define PL__EVALS(X)                                                                               \
+    X(range) X(math) X(clamp) X(round) X(date) X(time) X(timestamp) X(pi) X(scalar) X(vector)      \
+    X(absent) X(sort) X(label_replace) X(label_join) X(histogram) X(native) X(info)
+#define PL__EVAL_DECL(name)                                                                        \
+    int pl__fn_##name(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,           \
+                      struct pl__rows *out);
+PL__EVALS(PL__EVAL_DECL)
+#undef PL__EVAL_DECL
+
+enum { PL__CLAMP_BOTH, PL__CLAMP_MIN, PL__CLAMP_MAX };
+enum { PL__SORT_ASC, PL__SORT_DESC, PL__SORT_LABEL, PL__SORT_LABEL_DESC };
+enum { PL__HIST_QUANTILE, PL__HIST_FRACTION };
+#define PL__MATHS(X)                                                                               \
+    X(ABS, fabs) X(CEIL, ceil) X(FLOOR, floor) X(EXP, exp) X(SQRT, sqrt) X(LN, log) X(LOG2, log2)  \
+    X(LOG10, log10) X(SGN, sgn) X(SIN, sin) X(COS, cos) X(TAN, tan) X(ASIN, asin) X(ACOS, acos)    \
+    X(ATAN, atan) X(SINH, sinh) X(COSH, cosh) X(TANH, tanh) X(ASINH, asinh) X(ACOSH, acosh)        \
+    X(ATANH, atanh) X(DEG, deg) X(RAD, rad)
+enum pl__math {
+#define PL__MATH_ENUM(name, fn) PL__MATH_##name,
+    PL__MATHS(PL__MATH_ENUM)
+#undef PL__MATH_ENUM
+};
+enum {
+    PL__DATE_MINUTE, PL__DATE_HOUR, PL__DATE_DAY_OF_WEEK, PL__DATE_DAY_OF_MONTH,
+    PL__DATE_DAY_OF_YEAR, PL__DATE_DAYS_IN_MONTH, PL__DATE_MONTH, PL__DATE_YEAR,
+};

@@ -1,0 +1,286 @@
+/* Functions of range vectors: rate and its kin, *_over_time, regression and smoothing. Each fills all
+ * steps of one series; the arithmetic that every dashboard uses is core/kernel's, the rest is here,
+ * in Prometheus' order of operations (promql/functions.go names them). */
+#include "core/query/exec.h"
+
+#include "core/codec/codec.h"
+
+#include <math.h>
+
+#define OVER(name, op)                                                                             \
+    static void name(const struct pl__windows *w, double *out)                                     \
+    {                                                                                              \
+        pl_over_time(op, w->v, w->lo, w->hi, w->w.n, out);                                         \
+    }
+OVER(avg_over_time, PL_OVER_AVG)
+OVER(sum_over_time, PL_OVER_SUM)
+OVER(min_over_time, PL_OVER_MIN)
+OVER(max_over_time, PL_OVER_MAX)
+OVER(count_over_time, PL_OVER_COUNT)
+OVER(last_over_time, PL_OVER_LAST)
+OVER(first_over_time, PL_OVER_FIRST)
+OVER(present_over_time, PL_OVER_PRESENT)
+OVER(stddev_over_time, PL_OVER_STDDEV)
+OVER(stdvar_over_time, PL_OVER_STDVAR)
+OVER(changes, PL_OVER_CHANGES)
+OVER(resets, PL_OVER_RESETS)
+#undef OVER
+
+#define RATE(name, op)                                                                             \
+    static void name(const struct pl__windows *w, double *out)                                     \
+    {                                                                                              \
+        pl_rate(op, w->t, w->v, &w->w, w->lo, w->hi, out);                                         \
+    }
+RATE(rate, PL_RATE)
+RATE(increase, PL_INCREASE)
+RATE(delta, PL_DELTA)
+RATE(irate, PL_IRATE)
+RATE(idelta, PL_IDELTA)
+#undef RATE
+
+static void quantile_over_time(const struct pl__windows *w, double *out)
+{
+    if (w->p1_same) {
+        pl_over_time_quantile(w->p1[0], w->v, w->lo, w->hi, w->w.n, w->scratch, out);
+        return;
+    }
+    for (size_t s = 0; s < w->w.n; s++) {
+        pl_over_time_quantile(w->p1[s], w->v, w->lo + s, w->hi + s, 1, w->scratch, out + s);
+    }
+}
+
+static void mad_over_time(const struct pl__windows *w, double *out)
+{
+    for (size_t s = 0; s < w->w.n; s++) {
+        size_t n = w->hi[s] - w->lo[s];
+        const double *v = w->v + w->lo[s];
+        if (n == 0) {
+            out[s] = PL_ABSENT;
+            continue;
+        }
+        memcpy(w->scratch, v, n * sizeof *v);
+        double median = pl_quantile(0.5, w->scratch, n);
+        for (size_t i = 0; i < n; i++) {
+            w->scratch[i] = fabs(v[i] - median);
+        }
+        out[s] = pl_quantile(0.5, w->scratch, n);
+    }
+}
+
+/** Time in seconds of the latest extreme. */
+static void ts_of_extreme(const struct pl__windows *w, double *out, double sign)
+{
+    for (size_t s = 0; s < w->w.n; s++) {
+        size_t best = w->lo[s];
+        for (size_t i = best; i < w->hi[s]; i++) {
+            best = sign * w->v[i] >= sign * w->v[best] || isnan(w->v[best]) ? i : best;
+        }
+        out[s] = best < w->hi[s] ? (double)w->t[best] / 1000 : PL_ABSENT;
+    }
+}
+
+static void ts_of_max_over_time(const struct pl__windows *w, double *out)
+{
+    ts_of_extreme(w, out, 1);
+}
+
+static void ts_of_min_over_time(const struct pl__windows *w, double *out)
+{
+    ts_of_extreme(w, out, -1);
+}
+
+static void ts_of_first_over_time(const struct pl__windows *w, double *out)
+{
+    for (size_t s = 0; s < w->w.n; s++) {
+        out[s] = w->lo[s] < w->hi[s] ? (double)w->t[w->lo[s]] / 1000 : PL_ABSENT;
+    }
+}
+
+static void ts_of_last_over_time(const struct pl__windows *w, double *out)
+{
+    for (size_t s = 0; s < w->w.n; s++) {
+        out[s] = w->lo[s] < w->hi[s] ? (double)w->t[w->hi[s] - 1] / 1000 : PL_ABSENT;
+    }
+}
+
+/** Least squares through the n samples: slope per second, and the value at t0. */
+static void regress(const int64_t *t, const double *v, size_t n, int64_t t0, double *slope,
+                    double *intercept)
+{
+    struct pl_ksum x = PL_KSUM_INIT, y = PL_KSUM_INIT, xy = PL_KSUM_INIT, xx = PL_KSUM_INIT;
+    bool constant = true;
+    for (size_t i = 0; i < n; i++) {
+        double sx = (double)(t[i] - t0) / 1e3;
+        constant = constant && v[i] == v[0];
+        pl_ksum_add(&x, sx);
+        pl_ksum_add(&y, v[i]);
+        pl_ksum_add(&xy, sx * v[i]);
+        pl_ksum_add(&xx, sx * sx);
+    }
+    if (constant) {
+        *slope = isinf(v[0]) ? NAN : 0;
+        *intercept = isinf(v[0]) ? NAN : v[0];
+        return;
+    }
+    double count = (double)n, sum_x = pl_ksum_value(x), sum_y = pl_ksum_value(y);
+    double cov = pl_ksum_value(xy) - sum_x * sum_y / count;
+    double var = pl_ksum_value(xx) - sum_x * sum_x / count;
+    *slope = cov / var;
+    *intercept = sum_y / count - *slope * sum_x / count;
+}
+
+static void deriv(const struct pl__windows *w, double *out)
+{
+    for (size_t s = 0; s < w->w.n; s++) {
+        size_t lo = w->lo[s], n = w->hi[s] - lo;
+        double slope, intercept;
+        if (n < 2) {
+            out[s] = PL_ABSENT;
+            continue;
+        }
+        regress(w->t + lo, w->v + lo, n, w->t[lo], &slope, &intercept);
+        out[s] = slope;
+    }
+}
+
+static void predict_linear(const struct pl__windows *w, double *out)
+{
+    for (size_t s = 0; s < w->w.n; s++) {
+        size_t lo = w->lo[s], n = w->hi[s] - lo;
+        double slope, intercept;
+        if (n < 2) {
+            out[s] = PL_ABSENT;
+            continue;
+        }
+        regress(w->t + lo, w->v + lo, n, w->eval0 + (int64_t)s * w->eval_step, &slope, &intercept);
+        out[s] = slope * w->p1[s] + intercept;
+    }
+}
+
+/** Holt's method: a level that follows by p1 and a trend that follows by p2. */
+static void double_exponential_smoothing(const struct pl__windows *w, double *out)
+{
+    for (size_t s = 0; s < w->w.n; s++) {
+        size_t n = w->hi[s] - w->lo[s];
+        const double *v = w->v + w->lo[s];
+        double sf = w->p1[s], tf = w->p2[s];
+        if (n < 2) {
+            out[s] = PL_ABSENT;
+            continue;
+        }
+        double before = 0, level = v[0], trend = v[1] - v[0];
+        for (size_t i = 1; i < n; i++) {
+            if (i > 1) {
+                trend = tf * (level - before) + (1 - tf) * trend;
+            }
+            double next = sf * v[i] + (1 - sf) * (level + trend);
+            before = level;
+            level = next;
+        }
+        out[s] = level;
+    }
+}
+
+pl__range_fn pl__range_of(int which)
+{
+    static const pl__range_fn fn[] = {
+#define RANGE_FN(name, f) f,
+        PL__RANGES(RANGE_FN)
+#undef RANGE_FN
+    };
+    return fn[which];
+}
+
+/** Metric names that counters have, by convention. */
+static bool counter_name(pl_str name)
+{
+    return name.n == 0 || pl_str_ends(name, PL_STR("_total")) || pl_str_ends(name, PL_STR("_sum")) ||
+           pl_str_ends(name, PL_STR("_count")) || pl_str_ends(name, PL_STR("_bucket"));
+}
+
+static int check_factors(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                         const struct pl__rows *r)
+{
+    for (size_t s = 0; s < f->n && r->n > 0; s++) {
+        if (!(r->p1[s] > 0 && r->p1[s] < 1)) {
+            return pl__error(ex, PL_EINVAL, e->call.args[1]->at,
+                             "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", r->p1[s]);
+        }
+        if (!(r->p2[s] > 0 && r->p2[s] < 1)) {
+            return pl__error(ex, PL_EINVAL, e->call.args[2]->at,
+                             "invalid trend factor. Expected: 0 < tf < 1, got: %f", r->p2[s]);
+        }
+    }
+    return 0;
+}
+
+/** Notes on arguments that are legal and most likely wrong. */
+static void note(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                 const struct pl__rows *r, const struct pl_expr *range)
+{
+    int which = e->call.fn->which;
+    for (size_t s = 0; which == PL__RANGE_QUANTILE_OVER_TIME && r->n && s < f->n; s++) {
+        if (!(r->p1[s] >= 0 && r->p1[s] <= 1)) {
+            char text[PL_NUMBER_MAX];
+            size_t n = pl_number_text(r->p1[s], text);
+            pl__note(ex, true, e->call.args[0]->at,
+                     "quantile value should be between 0 and 1, got %.*s", (int)n, text);
+        }
+    }
+    if (which != PL__RANGE_RATE && which != PL__RANGE_INCREASE) {
+        return;
+    }
+    pl_str last = PL_STR_NULL;
+    for (size_t i = 0; i < r->n && ex->n_notes[0] < PL__NOTES_MAX; i++) {
+        pl_str name = pl_labels_get(r->labels[i], PL_METRIC_NAME);
+        if (!counter_name(name) && !pl_str_eq(name, last)) {
+            pl__note(ex, false, range->at,
+                     "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+                     "\"%.*s\"", PL_PRS(name));
+            last = name;
+        }
+    }
+}
+
+int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                 struct pl__rows *out)
+{
+    struct pl_expr *range = NULL;
+    const double *p[2] = {NULL, NULL};
+    int err = 0, n_params = 0;
+    for (size_t i = 0; i < e->call.n && err >= 0; i++) {
+        if (e->call.args[i]->type == PL__TYPE_MATRIX) {
+            range = pl__unparen(e->call.args[i]);
+        } else {
+            err = pl__eval_scalar(ex, f, e->call.args[i], &p[n_params++]);
+        }
+    }
+    if (err < 0) {
+        return err;
+    }
+    *out = (struct pl__rows){
+        .steps = f->n, .range = pl__range_of(e->call.fn->which), .eval0 = f->start,
+        .eval_step = f->step, .p1 = p[0], .p2 = p[1], .p1_same = true,
+        .range_ms = range->kind == PL__SUBQUERY ? range->sub.range_ms : range->sel.range_ms,
+    };
+    for (size_t s = 1; p[0] && s < f->n; s++) {
+        out->p1_same = out->p1_same && pl_f64_bits(p[0][s]) == pl_f64_bits(p[0][0]);
+    }
+    err = pl__cols_open(ex, f, range, &out->cols, &out->refs);
+    if (err < 0) {
+        return err;
+    }
+    out->n = out->cols.n;
+    out->labels = out->cols.labels;
+    if (e->call.fn->which == PL__RANGE_DOUBLE_EXPONENTIAL_SMOOTHING) {
+        err = check_factors(ex, f, e, out);
+    }
+    note(ex, f, e, out, range);
+    if (err >= 0 && !(e->call.fn->flags & PL__FN_KEEP_NAME)) {
+        err = pl__rows_drop_names(ex, out, e->at);
+    }
+    if (err < 0) {
+        pl__rows_fini(ex, out);
+    }
+    return err;
+}

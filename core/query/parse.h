@@ -1,0 +1,60 @@
+/* Inside of the parser: state and helpers shared by parse.c, parse_selector.c and check.c. */
+#pragma once
+#include "core/query/functions.h"
+#include "core/query/lex.h"
+
+/** Compiled matchers, outside the arena because their expressions are. */
+struct pl__owned {
+    struct pl__owned *next;
+    struct pl_expr *expr; /* the selector they belong to */
+    size_t n;
+    struct pl_matcher m[];
+};
+
+struct pl__parser {
+    struct pl__lexer lex;
+    struct pl__token tok, next; /* the current token and the one behind it */
+    struct pl_arena *arena;
+    pl_str text;
+    struct pl_query_error *err;
+    struct pl__owned *owned;
+    unsigned nest, in_aggregation;
+    size_t last_end;            /* where the last consumed token ended */
+    bool failed;
+};
+
+void pl__advance(struct pl__parser *p);
+static inline bool pl__is(const struct pl__parser *p, enum pl__tok kind)
+{
+    return p->tok.kind == kind;
+}
+static inline bool pl__is_sub(const struct pl__token *t, enum pl__tok kind, int sub)
+{
+    return t->kind == kind && t->sub == sub;
+}
+/** Consume the token if it is of this kind. */
+bool pl__take(struct pl__parser *p, enum pl__tok kind);
+/** Record an error at a byte of the text; only the first counts. Returns NULL. */
+void *pl__fail(struct pl__parser *p, int code, size_t at, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/** `unexpected TOKEN in CONTEXT, expected EXPECTED`; context and expected may be NULL. */
+void *pl__unexpected(struct pl__parser *p, const char *context, const char *expected);
+/** A string in Go's quotes, in the arena, NUL-terminated. */
+const char *pl__quoted(struct pl__parser *p, pl_str s);
+
+struct pl_expr *pl__node(struct pl__parser *p, enum pl__kind kind, size_t at);
+/** depth of e = 1 + that of child; false when too deep. */
+bool pl__adopt(struct pl__parser *p, struct pl_expr *e, const struct pl_expr *child);
+
+/* parse_selector.c */
+struct pl_expr *pl__parse_selector(struct pl__parser *p);
+/** `(a, b)` of by, on, group_left: label names. */
+bool pl__parse_labels(struct pl__parser *p, struct pl__names *out);
+/** A number or duration, in seconds; the token is consumed. false: an error is recorded. */
+bool pl__parse_number(struct pl__parser *p, double *out, bool *is_duration, int64_t *ms);
+/** What may follow any expression: [range], [range:step], offset, @. */
+struct pl_expr *pl__parse_postfix(struct pl__parser *p, struct pl_expr *e);
+bool pl__tok_is_name(const struct pl__token *t);
+
+/* check.c */
+bool pl__check(struct pl__parser *p, struct pl_expr *e);

@@ -1,0 +1,319 @@
+/* Rows: one value per step and series. Lazy rows are columns (cols.c), a window or lookback over them,
+ * and a few element-wise maps; they are computed one series at a time, all steps in one pass, on as
+ * many workers as the pool has idle. */
+#include "core/query/exec.h"
+
+#include <stdlib.h>
+
+#define TASK_MIN  64 /* series: fewer are not worth a task */
+#define TASKS_MAX 16
+
+void pl__rows_fini(struct pl__exec *ex, struct pl__rows *r)
+{
+    if (r->v) {
+        pl__values_free(ex, r->v, r->cells, sizeof *r->v);
+    }
+    pl__cols_fini(ex, &r->cols);
+    *r = (struct pl__rows){0};
+}
+
+int pl__rows_new(struct pl__exec *ex, size_t n, size_t steps, struct pl__rows *out)
+{
+    *out = (struct pl__rows){.n = n, .steps = steps, .cells = n * steps};
+    int err = 0;
+    out->labels = pl_arena_zalloc(ex->arena, (n + 1) * sizeof *out->labels);
+    out->v = out->labels ? pl__values_new(ex, n * steps, sizeof *out->v, &err) : NULL;
+    if (!out->v) {
+        *out = (struct pl__rows){0};
+        return pl__error_code(ex, err < 0 ? err : PL_ENOMEM, 0);
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ one row */
+
+static int reserve_steps(struct pl__worker *w, size_t steps)
+{
+    if (steps <= w->steps_cap) {
+        return 0;
+    }
+    uint32_t *lo = realloc(w->lo, steps * sizeof *lo);
+    w->lo = lo ? lo : w->lo;
+    uint32_t *hi = realloc(w->hi, steps * sizeof *hi);
+    w->hi = hi ? hi : w->hi;
+    double *row = realloc(w->row, steps * sizeof *row);
+    w->row = row ? row : w->row;
+    if (!lo || !hi || !row) {
+        return PL_ENOMEM;
+    }
+    w->steps_cap = steps;
+    return 0;
+}
+
+/** The latest sample in (ref - lookback, ref], unless it is a staleness marker. */
+static void instant_row(const struct pl__rows *r, const struct pl_columns *c, double *out)
+{
+    size_t k = 0;
+    for (size_t s = 0; s < r->steps; s++) {
+        int64_t ref = r->refs.ref0 + (int64_t)s * r->refs.step;
+        while (k < c->n && c->t[k] <= ref) {
+            k++;
+        }
+        bool there = k > 0 && c->t[k - 1] > ref - r->range_ms;
+        out[s] = !there ? PL_ABSENT
+                 : r->as_time && !pl_is_absent(c->v[k - 1]) ? (double)c->t[k - 1] / 1000
+                                                          : c->v[k - 1];
+    }
+}
+
+static int range_row(const struct pl__rows *r, struct pl__worker *w, double *out)
+{
+    const struct pl_columns *c = &w->col;
+    struct pl__windows win = {
+        .t = c->t, .v = c->v, .n = c->n, .lo = w->lo, .hi = w->hi,
+        .w = {.start = r->refs.ref0, .step = r->refs.step, .n = r->steps, .range = r->range_ms},
+        .eval0 = r->eval0, .eval_step = r->eval_step, .p1 = r->p1, .p2 = r->p2,
+        .p1_same = r->p1_same,
+    };
+    if (win.w.step > 0) {
+        pl_windows_find(c->t, c->n, &win.w, w->lo, w->hi);
+    } else { /* @: one window for all steps */
+        struct pl_windows one = {win.w.start, 1, 1, win.w.range};
+        pl_windows_find(c->t, c->n, &one, w->lo, w->hi);
+        for (size_t s = 1; s < r->steps; s++) {
+            w->lo[s] = w->lo[0], w->hi[s] = w->hi[0];
+        }
+    }
+    if (w->scratch_cap < c->n) {
+        double *more = realloc(w->scratch, c->n * sizeof *more);
+        if (!more) {
+            return PL_ENOMEM;
+        }
+        w->scratch = more;
+        w->scratch_cap = c->n;
+    }
+    win.scratch = w->scratch;
+    r->range(&win, out);
+    return 0;
+}
+
+static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, double *out)
+{
+    int err = reserve_steps(w, r->steps);
+    err = err < 0 ? err : pl__cols_read(w, i, !r->range);
+    if (err >= 0 && r->range) {
+        err = range_row(r, w, out);
+    } else if (err >= 0) {
+        instant_row(r, &w->col, out);
+    }
+    for (size_t k = 0; k < r->n_maps && err >= 0; k++) {
+        r->map[k].apply(&r->map[k], out, r->steps);
+    }
+    return err;
+}
+
+double *pl__row(const struct pl__rows *r, struct pl__worker *w, size_t i, int *err)
+{
+    if (r->v) {
+        return r->v + i * r->steps;
+    }
+    *err = reserve_steps(w, r->steps);
+    *err = *err < 0 ? *err : compute(r, w, i, w->row);
+    return *err < 0 ? NULL : w->row;
+}
+
+/* ------------------------------------------------------------------ many, in parallel */
+
+size_t pl__tasks(const struct pl__exec *ex, size_t n)
+{
+    size_t tasks = n / TASK_MIN;
+    tasks = tasks > TASKS_MAX ? TASKS_MAX : tasks;
+    return ex->conf->pool && tasks > 1 ? tasks : 1;
+}
+
+struct job {
+    size_t n, tasks;
+    int (*fn)(void *ctx, size_t task, size_t from, size_t to);
+    void *ctx;
+    _Atomic int err;
+};
+
+static void run_task(void *arg, size_t i)
+{
+    struct job *job = arg;
+    if (job->err < 0) {
+        return;
+    }
+    int err = job->fn(job->ctx, i, job->n * i / job->tasks, job->n * (i + 1) / job->tasks);
+    if (err < 0) {
+        job->err = err;
+    }
+}
+
+int pl__parallel(struct pl__exec *ex, size_t n,
+                 int (*fn)(void *ctx, size_t task, size_t from, size_t to), void *ctx)
+{
+    struct job job = {n, pl__tasks(ex, n), fn, ctx, 0};
+    if (job.tasks == 1) {
+        return fn(ctx, 0, 0, n);
+    }
+    pl_pool_for(ex->conf->pool, job.tasks, run_task, &job);
+    return job.err;
+}
+
+struct materialise {
+    struct pl__exec *ex;
+    const struct pl__rows *r;
+    double *v;
+};
+
+static int materialise(void *ctx, size_t task, size_t from, size_t to)
+{
+    struct materialise *m = ctx;
+    struct pl__worker w;
+    (void)task;
+    int err = pl__worker_init(&w, m->ex, &m->r->cols);
+    for (size_t i = from; i < to && err >= 0; i++) {
+        err = (i - from) % 16 ? 0 : pl__tick(m->ex);
+        err = err < 0 ? err : compute(m->r, &w, i, m->v + i * m->r->steps);
+    }
+    pl__worker_fini(&w);
+    return err;
+}
+
+int pl__rows_materialise(struct pl__exec *ex, struct pl__rows *r)
+{
+    if (r->v) {
+        return 0;
+    }
+    struct materialise m = {ex, r, NULL};
+    int err = 0;
+    m.v = pl__values_new(ex, r->n * r->steps, sizeof *m.v, &err);
+    if (m.v) {
+        err = pl__parallel(ex, r->n, materialise, &m);
+    }
+    if (err < 0) {
+        pl__values_free(ex, m.v, r->n * r->steps, sizeof *m.v);
+        return pl__error_code(ex, err, 0);
+    }
+    pl__cols_fini(ex, &r->cols);
+    r->v = m.v;
+    r->cells = r->n * r->steps;
+    r->n_maps = 0;
+    return 0;
+}
+
+int pl__rows_map(struct pl__exec *ex, struct pl__rows *r, const struct pl__map *m)
+{
+    if (!r->v && r->n_maps < PL__MAPS_MAX) {
+        r->map[r->n_maps++] = *m;
+        return 0;
+    }
+    int err = pl__rows_materialise(ex, r);
+    for (size_t i = 0; i < r->n && err >= 0; i++) {
+        err = i % 256 ? 0 : pl__tick(ex);
+        if (err < 0) {
+            return pl__error_code(ex, err, 0);
+        }
+        m->apply(m, r->v + i * r->steps, r->steps);
+    }
+    return err;
+}
+
+/* ------------------------------------------------------------------ names and merging */
+
+/** Are there rows of equal labels? 0, 1, PL_ENOMEM. */
+static int any_equal(const struct pl__rows *r)
+{
+    struct pl__index x = {0};
+    bool fresh = true;
+    size_t k = 0;
+    for (size_t i = 0; i < r->n && fresh && k != PL__INDEX_NONE; i++) {
+        k = pl__index_put(&x, r->labels[i], &fresh);
+    }
+    pl__index_fini(&x);
+    return k == PL__INDEX_NONE ? PL_ENOMEM : !fresh;
+}
+
+int pl__rows_merge(struct pl__exec *ex, struct pl__rows *r, size_t at)
+{
+    struct pl__index x = {0};
+    size_t n = 0;
+    int err = any_equal(r);
+    if (err <= 0) {
+        return err < 0 ? pl__error_code(ex, err, at) : 0;
+    }
+    err = pl__rows_materialise(ex, r);
+    for (size_t i = 0; i < r->n && err >= 0; i++) {
+        bool fresh = true;
+        size_t k = pl__index_put(&x, r->labels[i], &fresh);
+        double *from = r->v + i * r->steps, *to = r->v + k * r->steps;
+        if (k == PL__INDEX_NONE) {
+            err = pl__error_code(ex, PL_ENOMEM, at);
+        } else if (fresh) { /* k == n */
+            if (k != i) {
+                memcpy(to, from, r->steps * sizeof *to);
+                r->labels[k] = r->labels[i];
+            }
+            n++;
+        } else {
+            for (size_t s = 0; s < r->steps; s++) {
+                if (pl_is_absent(from[s])) {
+                    continue;
+                }
+                if (!pl_is_absent(to[s])) {
+                    err = pl__error(ex, PL_EINVAL, at,
+                                    "vector cannot contain metrics with the same labelset");
+                    break;
+                }
+                to[s] = from[s];
+            }
+        }
+    }
+    pl__index_fini(&x);
+    r->n = err < 0 ? r->n : n;
+    return err;
+}
+
+int pl__rows_drop_names(struct pl__exec *ex, struct pl__rows *r, size_t at)
+{
+    bool same = true;
+    if (r->n == 0) {
+        return 0;
+    }
+    pl_str *labels = pl_arena_alloc(ex->arena, r->n * sizeof *labels);
+    if (!labels) {
+        return pl__error_code(ex, PL_ENOMEM, at);
+    }
+    pl_str first = pl_labels_get(r->labels[0], PL_METRIC_NAME);
+    for (size_t i = 0; i < r->n; i++) {
+        same = same && pl_str_eq(first, pl_labels_get(r->labels[i], PL_METRIC_NAME));
+        labels[i] = pl__drop_name(ex->arena, r->labels[i]);
+        if (!labels[i].p && labels[i].n == 0 && r->labels[i].n) {
+            return pl__error_code(ex, PL_ENOMEM, at);
+        }
+    }
+    r->labels = labels;
+    return same ? 0 : pl__rows_merge(ex, r, at); /* one name: what remains is unique */
+}
+
+void pl__rows_prune(struct pl__rows *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        const double *row = r->v + i * r->steps;
+        size_t s = 0;
+        while (s < r->steps && pl_is_absent(row[s])) {
+            s++;
+        }
+        if (s == r->steps) {
+            continue;
+        }
+        if (n != i) {
+            memcpy(r->v + n * r->steps, row, r->steps * sizeof *row);
+            r->labels[n] = r->labels[i];
+        }
+        n++;
+    }
+    r->n = n;
+}

@@ -1,0 +1,238 @@
+/* A whole query: parse, evaluate, and shape the result. */
+#include "core/query/exec.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define POINTS_MAX 11000 /* of a series, as in Prometheus */
+#define LOOKBACK_MS 300000
+#define TIME_MAX 800000000000000000ll
+
+static int by_labels(const void *a, const void *b)
+{
+    const struct pl_result_series *x = a, *y = b;
+    return pl__labels_cmp(x->labels, y->labels);
+}
+
+/** Rows -> series in the result's own arena. */
+static int shape_rows(struct pl__exec *ex, const struct pl__frame *f, const struct pl__rows *r,
+                      struct pl_result *out)
+{
+    struct pl_arena *a = &out->arena;
+    int64_t *times = pl_arena_alloc(a, (f->n + 1) * sizeof *times);
+    out->series = pl_arena_alloc(a, (r->n + 1) * sizeof *out->series);
+    if (!times || !out->series) {
+        return pl__error_code(ex, PL_ENOMEM, 0);
+    }
+    for (size_t s = 0; s < f->n; s++) {
+        times[s] = f->start + (int64_t)s * f->step;
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        const double *row = r->v + i * r->steps;
+        size_t n = 0;
+        for (size_t s = 0; s < r->steps; s++) {
+            n += !pl_is_absent(row[s]);
+        }
+        if (n == 0) {
+            continue;
+        }
+        struct pl_result_series *series = &out->series[out->n++];
+        double *v = pl_arena_alloc(a, n * sizeof *v);
+        int64_t *t = n == f->n ? times : pl_arena_alloc(a, n * sizeof *t);
+        series->labels = pl_arena_dup(a, r->labels[i]);
+        if (!v || !t || !series->labels.p) {
+            return pl__error_code(ex, PL_ENOMEM, 0);
+        }
+        size_t k = 0;
+        for (size_t s = 0; s < r->steps; s++) {
+            if (!pl_is_absent(row[s])) {
+                v[k] = row[s];
+                if (t != times) {
+                    t[k] = times[s];
+                }
+                k++;
+            }
+        }
+        series->n = n, series->t = t, series->v = v;
+    }
+    return 0;
+}
+
+/** The samples of a range vector, at one time. */
+static int shape_matrix(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                        struct pl_result *out)
+{
+    struct pl__cols cols;
+    struct pl__refs refs;
+    struct pl__worker w;
+    int err = pl__cols_open(ex, f, e, &cols, &refs);
+    if (err < 0) {
+        return err;
+    }
+    out->series = pl_arena_alloc(&out->arena, (cols.n + 1) * sizeof *out->series);
+    err = pl__worker_init(&w, ex, &cols);
+    err = out->series ? err : PL_ENOMEM;
+    for (size_t i = 0; i < cols.n && err >= 0; i++) {
+        err = pl__tick(ex);
+        err = err < 0 ? err : pl__cols_read(&w, i, false);
+        if (err < 0 || w.col.n == 0) {
+            continue;
+        }
+        struct pl_result_series *s = &out->series[out->n++];
+        int64_t *t = pl_arena_alloc(&out->arena, w.col.n * sizeof *t);
+        double *v = pl_arena_alloc(&out->arena, w.col.n * sizeof *v);
+        s->labels = pl_arena_dup(&out->arena, cols.labels[i]);
+        if (!t || !v || !s->labels.p) {
+            err = PL_ENOMEM;
+            continue;
+        }
+        memcpy(t, w.col.t, w.col.n * sizeof *t);
+        memcpy(v, w.col.v, w.col.n * sizeof *v);
+        s->t = t, s->v = v, s->n = w.col.n;
+    }
+    pl__worker_fini(&w);
+    pl__cols_fini(ex, &cols);
+    return err < 0 ? pl__error_code(ex, err, e->at) : 0;
+}
+
+static int shape(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *root,
+                 struct pl_result *out)
+{
+    struct pl_expr *e = pl__unparen(root);
+    struct pl__rows r;
+    int err = 0;
+    out->t = f->start;
+    if (e->type == PL__TYPE_STRING) {
+        out->type = PL_VALUE_STRING;
+        out->string = pl_arena_dup(&out->arena, e->str);
+        return out->string.p ? 0 : pl__error_code(ex, PL_ENOMEM, 0);
+    }
+    if (e->type == PL__TYPE_MATRIX) {
+        out->type = PL_VALUE_MATRIX;
+        err = shape_matrix(ex, f, e, out);
+        if (err >= 0) {
+            qsort(out->series, out->n, sizeof *out->series, by_labels);
+        }
+        return err;
+    }
+    if ((err = pl__eval_values(ex, f, root, &r)) < 0) {
+        return err;
+    }
+    out->type = !ex->instant ? PL_VALUE_MATRIX
+                : e->type == PL__TYPE_SCALAR ? PL_VALUE_SCALAR : PL_VALUE_VECTOR;
+    err = shape_rows(ex, f, &r, out);
+    pl__rows_fini(ex, &r);
+    if (err >= 0 && !ex->instant) {
+        qsort(out->series, out->n, sizeof *out->series, by_labels);
+    }
+    return err;
+}
+
+static int keep_notes(struct pl__exec *ex, struct pl_result *out)
+{
+    for (int w = 0; w < 2; w++) {
+        size_t n = ex->n_notes[w];
+        pl_str *list = pl_arena_alloc(&out->arena, (n + 1) * sizeof *list);
+        for (size_t i = 0; i < n && list; i++) {
+            list[i] = pl_arena_dup(&out->arena, ex->notes[w][i]);
+        }
+        if (!list) {
+            return pl__error_code(ex, PL_ENOMEM, 0);
+        }
+        *(w ? &out->warnings : &out->infos) = list;
+        *(w ? &out->n_warnings : &out->n_infos) = n;
+    }
+    return 0;
+}
+
+static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
+               struct pl__frame f, bool instant, struct pl_result *out, struct pl_query_error *err)
+{
+    struct pl_arena arena;
+    struct pl__ast ast;
+    const struct pl_clock *clock = c->clock ? c->clock : &pl_clock_real;
+    int64_t t0 = pl_mono_ns(clock);
+    *out = (struct pl_result){0};
+    pl_arena_init(&arena, c->max_memory_bytes);
+    int e = pl__parse(&arena, text, &ast, err);
+    if (e < 0) {
+        pl_arena_fini(&arena);
+        return e;
+    }
+    struct pl__exec ex = {
+        .conf = c, .src = src, .arena = &arena, .err = err, .text = text,
+        .start = f.start, .end = f.end, .instant = instant,
+        .lookback_ms = c->lookback_ms > 0 ? c->lookback_ms : LOOKBACK_MS,
+    };
+    pl_arena_init(&out->arena, c->max_memory_bytes);
+    out->stats.parse_ns = pl_mono_ns(clock) - t0;
+    if (!instant && ast.root->type != PL__TYPE_SCALAR && ast.root->type != PL__TYPE_VECTOR) {
+        e = pl__error(&ex, PL_EINVAL, 0,
+                      "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+                      pl__type_doc(ast.root->type));
+    } else {
+        e = shape(&ex, &f, ast.root, out);
+    }
+    e = e < 0 ? e : keep_notes(&ex, out);
+    out->stats.exec_ns = pl_mono_ns(clock) - t0 - out->stats.parse_ns;
+    out->stats.samples = ex.samples;
+    out->stats.chunks = ex.chunks;
+    out->stats.series = ex.series;
+    while (ex.bufs) {
+        struct pl__labelbuf *next = ex.bufs->next;
+        pl_buf_fini(&ex.bufs->buf);
+        free(ex.bufs);
+        ex.bufs = next;
+    }
+    pl__ast_fini(&ast);
+    pl_arena_fini(&arena);
+    if (e < 0) {
+        pl_result_fini(out);
+    }
+    return e;
+}
+
+static int refuse(struct pl_query_error *err, const char *why)
+{
+    *err = (struct pl_query_error){.code = PL_EINVAL};
+    snprintf(err->text, sizeof err->text, "%s", why);
+    return PL_EINVAL;
+}
+
+int pl_source_instant(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
+                      int64_t t, struct pl_result *out, struct pl_query_error *err)
+{
+    if (t > TIME_MAX || t < -TIME_MAX) {
+        return refuse(err, "time out of range");
+    }
+    return run(c, src, text, (struct pl__frame){t, t, 1, 1}, true, out, err);
+}
+
+int pl_source_range(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
+                    int64_t start, int64_t end, int64_t step, struct pl_result *out,
+                    struct pl_query_error *err)
+{
+    if (start > TIME_MAX || start < -TIME_MAX || end > TIME_MAX || end < -TIME_MAX) {
+        return refuse(err, "time out of range");
+    }
+    if (end < start) {
+        return refuse(err, "end timestamp must not be before start time");
+    }
+    if (step <= 0) {
+        return refuse(err, "zero or negative query resolution step widths are not accepted. Try a "
+                           "positive integer");
+    }
+    if ((end - start) / step > POINTS_MAX) {
+        return refuse(err, "exceeded maximum resolution of 11,000 points per timeseries. Try "
+                           "decreasing the query resolution (?step=XX)");
+    }
+    struct pl__frame f = {start, end, step, (size_t)((end - start) / step) + 1};
+    return run(c, src, text, f, false, out, err);
+}
+
+void pl_result_fini(struct pl_result *r)
+{
+    pl_arena_fini(&r->arena);
+    *r = (struct pl_result){0};
+}

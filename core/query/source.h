@@ -1,0 +1,32 @@
+/* Where samples come from: the store in life, memory in tests and backtests. A set is what one
+ * selector matched, pinned; readers decode its series, one reader per thread. The verbs are those of
+ * core/store/select.h. */
+#pragma once
+#include "core/query/query.h"
+
+struct pl_source_ops {
+    /** @param max_series  0 = no limit. PL_ELIMIT, PL_ENOMEM. */
+    int (*select)(void *ctx, const struct pl_selector *sel, int64_t t0, int64_t t1,
+                  size_t max_series, void **set);
+    void (*set_free)(void *set);
+    size_t (*count)(const void *set);
+    int (*labels)(const void *set, size_t i, struct pl_buf *out);
+    int (*reader_new)(void *set, void **reader);
+    void (*reader_free)(void *reader);
+    int (*read)(void *reader, size_t i, int64_t t0, int64_t t1, size_t max_samples,
+                struct pl_columns *out);
+    void (*stats)(const void *reader, struct pl_read_stats *out);
+};
+struct pl_source {
+    const struct pl_source_ops *ops;
+    void *ctx;
+};
+/** The samples of a tenant. */
+struct pl_source pl_source_store(struct pl_tenant *t);
+
+/** The queries of query.h over any source; conf->tenant is not looked at. */
+int pl_source_instant(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
+                      int64_t t, struct pl_result *out, struct pl_query_error *err);
+int pl_source_range(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
+                    int64_t start, int64_t end, int64_t step, struct pl_result *out,
+                    struct pl_query_error *err);
