@@ -90,6 +90,11 @@ int pl_store_erase(struct pl_tenant *t, const struct pl_selector *sel, size_t n_
 int pl_store_backup(struct pl_store *s, const char *dir,
                     void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx);
 
+/** Copy a backup into a data directory that is empty or absent; no server is needed. */
+int pl_store_restore(const char *backup, const char *dir,
+                     void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                     char *why, size_t n_why);
+
 /** Check every checksum and count of a directory without a running server (or of a backup).
  *  @param report  called for each finding: file, offset (-1: whole file), what. @return findings */
 int64_t pl_store_check(const char *dir,

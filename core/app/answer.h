@@ -1,0 +1,21 @@
+/* The answer to a query, read from Prometheus' JSON, for printing. Internal to app. Thread: main. */
+#pragma once
+#include "core/base/base.h"
+
+struct pl_answer_series {
+    pl_str labels; /* as text: name{a="b"} */
+    double *t, *v; /* seconds; n of them */
+    size_t n, cap;
+};
+struct pl_answer {
+    struct pl_arena arena;
+    struct pl_answer_series *series;
+    size_t n, cap;
+    bool range; /* a matrix */
+    pl_str warnings;
+};
+/** PL_EPARSE when it is not such an answer. */
+int pl_answer_parse(pl_str json, struct pl_answer *out);
+void pl_answer_fini(struct pl_answer *a);
+/** Lines of the terminal: one plot of all series, `width` columns wide, with scale and legend. */
+void pl_answer_plot(const struct pl_answer *a, int width, int height, struct pl_buf *out);

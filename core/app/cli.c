@@ -1,0 +1,189 @@
+/* See cli.h. Thread: main. */
+#include "core/app/cli.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void help(const struct pl_cli *c)
+{
+    printf("Usage: perilune %s %s\n\n%s\n\nOptions\n", c->command, c->arguments, c->about);
+    for (size_t i = 0; i < c->n_options; i++) {
+        char head[64];
+        const struct pl_cli_option *o = &c->options[i];
+        snprintf(head, sizeof(head), "--%s%s%s", o->name, o->value_name ? " " : "",
+                 o->value_name ? o->value_name : "");
+        printf("  %-24s %s\n", head, o->help);
+    }
+    if (c->server) {
+        printf("  %-24s %s\n", "--url URL",
+               "the server [http://127.0.0.1:1969, or $PERILUNE_URL]");
+        printf("  %-24s %s\n", "--tenant NAME", "X-Scope-OrgID [default, or $PERILUNE_TENANT]");
+    }
+    printf("  %-24s %s\n", "--help", "this text");
+}
+
+static const char **find_option(struct pl_cli *c, pl_str name, bool *flag)
+{
+    *flag = false;
+    if (c->server && pl_str_eq(name, PL_STR("url"))) {
+        return &c->url;
+    }
+    if (c->server && pl_str_eq(name, PL_STR("tenant"))) {
+        return &c->tenant;
+    }
+    for (size_t i = 0; i < c->n_options; i++) {
+        if (pl_str_eq(name, pl_str_c(c->options[i].name))) {
+            *flag = !c->options[i].value_name;
+            return c->options[i].value;
+        }
+    }
+    return NULL;
+}
+
+int pl_cli_parse(struct pl_cli *c, int argc, char **argv)
+{
+    c->args = calloc((size_t)argc + 1, sizeof(*c->args));
+    if (!c->args) {
+        return pl_cli_fail(c, PL_EXIT_FAILED, "out of memory");
+    }
+    for (int i = 0; i < argc; i++) {
+        bool flag;
+        pl_str value = pl_str_c(argv[i]);
+        if (!pl_str_starts(value, PL_STR("--"))) {
+            c->args[c->n_args++] = argv[i];
+            continue;
+        }
+        pl_str name = pl_str_cut(&value, '=');
+        name.p += 2;
+        name.n -= 2;
+        if (pl_str_eq(name, PL_STR("help"))) {
+            help(c);
+            return PL_EXIT_OK;
+        }
+        const char **to = find_option(c, name, &flag);
+        if (!to) {
+            return pl_cli_fail(c, PL_EXIT_USAGE, "unknown option %s: --help lists them", argv[i]);
+        }
+        if (value.p) {
+            *to = value.p;
+        } else if (flag) {
+            *to = "true";
+        } else if (i + 1 < argc) {
+            *to = argv[++i];
+        } else {
+            return pl_cli_fail(c, PL_EXIT_USAGE, "%s needs a value", argv[i]);
+        }
+    }
+    return -1;
+}
+
+void pl_cli_fini(struct pl_cli *c)
+{
+    free(c->args);
+    c->args = NULL;
+}
+
+int pl_cli_fail(const struct pl_cli *c, int code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fprintf(stderr, "perilune %s: ", c->command);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+    va_end(ap);
+    return code;
+}
+
+int pl_cli_client(const struct pl_cli *c, struct pl_client **out)
+{
+    const char *url = c->url ? c->url : getenv("PERILUNE_URL");
+    const char *tenant = c->tenant ? c->tenant : getenv("PERILUNE_TENANT");
+    if (pl_client_new(url && url[0] ? url : "http://127.0.0.1:1969", tenant, out) < 0) {
+        return pl_cli_fail(c, PL_EXIT_USAGE, "--url \"%s\" is not an address", url ? url : "");
+    }
+    return 0;
+}
+
+/* The error's words out of {"error":"..."}, or the body as it is. */
+static void tell_error(const struct pl_cli *c, const struct pl_client_reply *r)
+{
+    pl_str body = pl_str_trim(pl_buf_view(&r->body));
+    const char *at = body.n ? memmem(body.p, body.n, "\"error\":\"", 9) : NULL;
+    if (at) {
+        const char *end = body.p + body.n;
+        at += 9;
+        body = pl_str_mem(at, (size_t)(end - at));
+        size_t n = 0;
+        while (n < body.n && body.p[n] != '"') {
+            n += body.p[n] == '\\' ? 2 : 1;
+        }
+        body.n = n < body.n ? n : body.n;
+    }
+    pl_cli_fail(c, 0, "the server says %d: %.*s", r->status, body.n < 2000 ? (int)body.n : 2000,
+                body.p ? body.p : "");
+}
+
+int pl_cli_request(const struct pl_cli *c, struct pl_client *client, const char *method,
+                   const char *path, const char *content_type, pl_str body,
+                   struct pl_client_reply *out)
+{
+    char why[256];
+    for (unsigned waited = 0;; waited++) {
+        if (pl_client_do(client, method, path, content_type, NULL, body, out, why, sizeof(why)) < 0) {
+            return pl_cli_fail(c, PL_EXIT_UNREACHABLE, "%s", why);
+        }
+        bool later = out->status == 429 || out->status == 503;
+        if (!later || waited >= 60) {
+            break;
+        }
+        unsigned pause = out->retry_after_s > 0 ? (unsigned)out->retry_after_s : 1;
+        pl_client_reply_fini(out);
+        sleep(pause < 10 ? pause : 10);
+    }
+    if (out->status < 200 || out->status > 299) {
+        tell_error(c, out);
+        pl_client_reply_fini(out);
+        return PL_EXIT_FAILED;
+    }
+    return 0;
+}
+
+void pl_cli_param(struct pl_buf *path, const char *name, pl_str value)
+{
+    pl_buf_u8(path, path->n && memchr(path->p, '?', path->n) ? '&' : '?');
+    pl_url_encode(path, pl_str_c(name));
+    pl_buf_u8(path, '=');
+    pl_url_encode(path, value);
+}
+
+void pl_progress_begin(struct pl_progress *p, const char *what)
+{
+    *p = (struct pl_progress){.what = what, .terminal = isatty(2) == 1};
+    p->begun_ns = p->told_ns = pl_mono_ns(&pl_clock_real);
+}
+
+void pl_progress_at(struct pl_progress *p, uint64_t done, uint64_t total, const char *unit)
+{
+    int64_t now = pl_mono_ns(&pl_clock_real);
+    if (now - p->told_ns < (p->terminal ? 100000000 : 10000000000)) {
+        return;
+    }
+    double seconds = (double)(now - p->begun_ns) / 1e9;
+    p->told_ns = now;
+    p->shown = true;
+    fprintf(stderr, "%s%s: %llu", p->terminal ? "\r" : "", p->what, (unsigned long long)done);
+    if (total) {
+        fprintf(stderr, " of %llu %s (%.0f %%)", (unsigned long long)total, unit,
+                100.0 * (double)done / (double)total);
+    } else {
+        fprintf(stderr, " %s", unit);
+    }
+    fprintf(stderr, ", %.0f/s%s", (double)done / seconds, p->terminal ? "   " : "\n");
+}
+
+void pl_progress_end(struct pl_progress *p, uint64_t done, const char *unit)
+{
+    double seconds = (double)(pl_mono_ns(&pl_clock_real) - p->begun_ns) / 1e9;
+    fprintf(stderr, "%s%s: %llu %s in %.1f s\n", p->terminal && p->shown ? "\r" : "", p->what,
+            (unsigned long long)done, unit, seconds);
+}

@@ -1,0 +1,221 @@
+/* `perilune push` and `perilune import`: standard input or a file, sent in pieces. Line formats are
+ * cut at line ends, so that any amount passes in bounded memory. Thread: main. */
+#include "core/app/cli.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PIECE_BYTES (4u << 20)
+#define WHOLE_BYTES (64u << 20) /* formats that cannot be cut */
+
+struct format {
+    const char *name, *path, *content_type;
+    bool lines;
+};
+static const struct format formats[] = {
+    {"prometheus", "/api/v1/import/prometheus", "text/plain", true},
+    {"influx", "/write", "text/plain", true},
+    {"jsonl", "/api/v1/push", "application/x-ndjson", true},
+    {"json", "/api/v1/push", "application/json", false},
+    {"msgpack", "/api/v1/push", "application/msgpack", false},
+    {"remote-write", "/api/v1/write", "application/x-protobuf", false},
+};
+
+struct sender {
+    struct pl_cli *cli;
+    struct pl_client *client;
+    const struct format *format;
+    struct pl_buf path;
+    struct pl_progress progress;
+    uint64_t sent, total, lines; /* bytes; lines that are durable */
+    uint64_t accepted, rejected;
+};
+
+static uint64_t field(pl_str json, const char *key)
+{
+    uint64_t x = 0;
+    const char *at = json.n ? memmem(json.p, json.n, key, strlen(key)) : NULL;
+    if (at) {
+        at += strlen(key);
+        const char *end = at;
+        while (end < json.p + json.n && *end >= '0' && *end <= '9') {
+            end++;
+        }
+        pl_str_u64(pl_str_mem(at, (size_t)(end - at)), &x);
+    }
+    return x;
+}
+
+static uint64_t count_lines(pl_str s)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        n += s.p[i] == '\n';
+    }
+    return n;
+}
+
+static int send_piece(struct sender *s, pl_str piece)
+{
+    struct pl_client_reply r = {0};
+    pl_buf_u8(&s->path, 0);
+    s->path.n--;
+    int code = pl_cli_request(s->cli, s->client, "POST", (char *)s->path.p, s->format->content_type,
+                              piece, &r);
+    if (code) {
+        if (s->format->lines) {
+            pl_cli_fail(s->cli, 0, "the first %llu lines are durable", (unsigned long long)s->lines);
+        }
+        return code;
+    }
+    pl_str body = pl_buf_view(&r.body);
+    uint64_t rejected = field(body, "\"rejected\":");
+    s->accepted += field(body, "\"accepted\":");
+    s->rejected += rejected;
+    if (rejected) {
+        fprintf(stderr, "\n%.*s\n", body.n < 2000 ? (int)body.n : 2000, body.p);
+    }
+    pl_client_reply_fini(&r);
+    s->sent += piece.n;
+    s->lines += count_lines(piece);
+    pl_progress_at(&s->progress, s->sent, s->total, "bytes");
+    return 0;
+}
+
+/* Whole lines of the buffer go out; the rest moves to its front. */
+static int send_lines(struct sender *s, struct pl_buf *b, bool last)
+{
+    size_t n = b->n;
+    while (!last && n > 0 && b->p[n - 1] != '\n') {
+        n--;
+    }
+    if (n == 0) {
+        return b->n > WHOLE_BYTES ? pl_cli_fail(s->cli, PL_EXIT_FAILED, "a line over 64 MB") : 0;
+    }
+    int code = send_piece(s, pl_str_mem(b->p, n));
+    memmove(b->p, b->p + n, b->n - n);
+    b->n -= n;
+    return code;
+}
+
+static int send_all(struct sender *s, int fd)
+{
+    struct pl_buf b = PL_BUF_INIT;
+    int code = 0;
+    size_t piece = s->format->lines ? PIECE_BYTES : WHOLE_BYTES;
+    while (code == 0) {
+        uint8_t *room = pl_buf_reserve(&b, 1 << 20);
+        ssize_t n = room ? read(fd, room, 1 << 20) : -1;
+        if (n < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            code = pl_cli_fail(s->cli, PL_EXIT_FAILED, "cannot read the input");
+            break;
+        }
+        b.n += (size_t)n;
+        if (n == 0) {
+            code = b.n ? send_lines(s, &b, true) : 0;
+            break;
+        }
+        if (b.n >= piece) {
+            code = s->format->lines
+                       ? send_lines(s, &b, false)
+                       : pl_cli_fail(s->cli, PL_EXIT_FAILED, "over 64 MB: send it in pieces");
+        }
+    }
+    pl_buf_fini(&b);
+    return code;
+}
+
+static const struct format *find_format(const char *name)
+{
+    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+        if (strcmp(name, formats[i].name) == 0) {
+            return &formats[i];
+        }
+    }
+    return NULL;
+}
+
+static int run(struct pl_cli *c, const char *format, const char *precision, const char *extra)
+{
+    struct sender s = {.cli = c, .format = find_format(format)};
+    struct stat st;
+    const char *file = c->n_args ? c->args[0] : "-";
+    if (!s.format) {
+        return pl_cli_fail(c, PL_EXIT_USAGE,
+                           "--format is one of prometheus, influx, jsonl, json, msgpack, "
+                           "remote-write");
+    }
+    int fd = strcmp(file, "-") == 0 ? 0 : open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return pl_cli_fail(c, PL_EXIT_FAILED, "%s: %s", file, strerror(errno));
+    }
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        s.total = (uint64_t)st.st_size;
+    }
+    pl_buf_z(&s.path, s.format->path);
+    if (precision) {
+        pl_cli_param(&s.path, "precision", pl_str_c(precision));
+    }
+    if (extra) {
+        pl_cli_param(&s.path, "extra_label", pl_str_c(extra));
+    }
+    int code = pl_cli_client(c, &s.client);
+    if (code == 0) {
+        pl_progress_begin(&s.progress, c->command);
+        code = send_all(&s, fd);
+        pl_progress_end(&s.progress, s.sent, "bytes");
+        pl_client_free(s.client);
+    }
+    if (code == 0 && s.rejected) {
+        code = pl_cli_fail(c, PL_EXIT_FAILED, "%llu rejected, %llu samples accepted",
+                           (unsigned long long)s.rejected, (unsigned long long)s.accepted);
+    }
+    if (fd > 0) {
+        close(fd);
+    }
+    pl_buf_fini(&s.path);
+    return code;
+}
+
+int pl_cmd_push(int argc, char **argv)
+{
+    const char *format = "prometheus", *precision = NULL, *extra = NULL;
+    const struct pl_cli_option options[] = {
+        {"format", "FORMAT", "prometheus, influx, jsonl, json, msgpack, remote-write [prometheus]",
+         &format},
+        {"precision", "UNIT", "of influx timestamps: ns, us, ms, s [ns]", &precision},
+        {"extra-label", "NAME=VALUE", "added to every sample of prometheus text", &extra},
+    };
+    struct pl_cli c = {
+        .command = "push",
+        .arguments = "[--format FORMAT] [FILE]",
+        .about = "Send samples from FILE or standard input; done means durable. Try it:\n\n"
+                 "  echo 'temperature{room=\"attic\"} 21.5' | perilune push\n"
+                 "  curl -s localhost:9100/metrics | perilune push --extra-label job=node",
+        .options = options,
+        .n_options = sizeof(options) / sizeof(*options),
+        .server = true,
+    };
+    int code = pl_cli_parse(&c, argc, argv);
+    code = code < 0 ? run(&c, format, precision, extra) : code;
+    pl_cli_fini(&c);
+    return code;
+}
+
+int pl_cmd_import(int argc, char **argv)
+{
+    struct pl_cli c = {
+        .command = "import",
+        .arguments = "[FILE]",
+        .about = "Send JSON lines as `perilune export` writes them (and docs/push.md describes).",
+        .server = true,
+    };
+    int code = pl_cli_parse(&c, argc, argv);
+    code = code < 0 ? run(&c, "jsonl", NULL, NULL) : code;
+    pl_cli_fini(&c);
+    return code;
+}
