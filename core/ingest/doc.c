@@ -105,7 +105,7 @@ int pl_doc_open(pl_str body, bool json, struct pl_doc *out, const char **why, si
         return open_json(body, out, why, at);
     }
     struct pl_mp m = pl_mp(body), head = m;
-    struct pl_mp_val v;
+    struct pl_mp_val v = {0};
     int e = pl_mp_skip(&m);
     *at = (size_t)(m.p - m.begin);
     if (e < 0 || body.n == 0) {
@@ -139,7 +139,7 @@ void pl_doc_walk(struct pl_doc_walk *w, const struct pl_doc *of)
         return;
     }
     struct pl_mp m = pl_mp(of->raw);
-    struct pl_mp_val v;
+    struct pl_mp_val v = {0};
     pl_mp_next(&m, &v);
     w->left = v.u;
     w->p = m.p;
@@ -154,7 +154,7 @@ static void take(struct pl_doc_walk *w, struct pl_doc *out)
         out->kind = json_kind((char)*p);
     } else {
         struct pl_mp m = {p, w->end, p}, head = m;
-        struct pl_mp_val v;
+        struct pl_mp_val v = {0};
         pl_mp_next(&head, &v);
         pl_mp_skip(&m);
         w->p = m.p;
@@ -196,7 +196,7 @@ static bool string_bytes(const struct pl_doc *d, pl_str *out)
         return true;
     }
     struct pl_mp m = pl_mp(d->raw);
-    struct pl_mp_val v;
+    struct pl_mp_val v = {0};
     pl_mp_next(&m, &v);
     *out = v.s;
     return true;
@@ -280,7 +280,7 @@ int pl_doc_i64(const struct pl_doc *d, int64_t *out)
 static pl_str packed(const struct pl_doc *d, int *ext)
 {
     struct pl_mp m = pl_mp(d->raw);
-    struct pl_mp_val v;
+    struct pl_mp_val v = {0};
     pl_mp_next(&m, &v);
     *ext = v.ext;
     return v.s;
@@ -294,7 +294,7 @@ static size_t width_of(int ext)
 int pl_doc_count(const struct pl_doc *d, size_t *n)
 {
     struct pl_doc_walk w;
-    struct pl_doc v;
+    struct pl_doc v = {0};
     int ext;
     switch (d->kind) {
     case PL_DOC_PACKED: {
@@ -336,7 +336,7 @@ static int unpack(const struct pl_doc *d, int ext, void *out, size_t n)
 int pl_doc_column_f64(const struct pl_doc *d, double *out, size_t n, uint32_t *mark, uint32_t bad)
 {
     struct pl_doc_walk w;
-    struct pl_doc none, v;
+    struct pl_doc none = {0}, v = {0};
     if (d->kind == PL_DOC_PACKED) {
         return unpack(d, PL_EXT_F64, out, n);
     }
@@ -364,7 +364,7 @@ int pl_doc_column_f64(const struct pl_doc *d, double *out, size_t n, uint32_t *m
 int pl_doc_column_i64(const struct pl_doc *d, int64_t *out, size_t n, uint32_t *mark, uint32_t bad)
 {
     struct pl_doc_walk w;
-    struct pl_doc none, v;
+    struct pl_doc none = {0}, v = {0};
     if (d->kind == PL_DOC_PACKED) {
         return unpack(d, PL_EXT_I64, out, n);
     }
@@ -383,7 +383,7 @@ int pl_doc_column_i64(const struct pl_doc *d, int64_t *out, size_t n, uint32_t *
 int pl_doc_column_u32(const struct pl_doc *d, uint32_t *out, size_t n, uint32_t bad)
 {
     struct pl_doc_walk w;
-    struct pl_doc none, v;
+    struct pl_doc none = {0}, v = {0};
     int64_t x;
     if (d->kind == PL_DOC_PACKED) {
         return unpack(d, PL_EXT_U32, out, n);

@@ -138,7 +138,7 @@ static const uint8_t *get_changed(struct pl_define_reader *r, uint32_t i, const 
                                   const uint8_t *end)
 {
     uint64_t c;
-    pl_str name, tail;
+    pl_str name = PL_STR_NULL, tail;
     p = pl_varint_get(p, end, &c);
     if (!p || (c != 0 && ((c & 1) == 0 || i >= r->n))) {
         return NULL;
