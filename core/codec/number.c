@@ -47,7 +47,7 @@ static bool round_bits(u128 v, int e2, unsigned err, uint64_t *bits)
 /* w * 10^q; q within the table. As round_bits. */
 static bool scale(uint64_t w, int q, uint64_t *bits)
 {
-    const uint64_t *g = pl__pow10[q - PL__POW10_MIN];
+    const uint64_t *g = pl__powers10[q - PL__POW10_MIN];
     int zeros = __builtin_clzll(w);
     w <<= zeros;
     u128 low = (u128)w * g[1], v = (u128)w * g[0] + (uint64_t)(low >> 64);

@@ -27,7 +27,7 @@ static struct decimal shortest(uint64_t c, int q, bool lower_is_closer)
     int k =
         (q * 1262611 - (lower_is_closer ? 524031 : 0)) >> 22; /* floor(log10(2^q or 3/4 of it)) */
     int h = q + pl__log2_pow10(-k) + 1;
-    const uint64_t *t = pl__pow10[-k - PL__POW10_MIN];
+    const uint64_t *t = pl__powers10[-k - PL__POW10_MIN];
     uint64_t g[2] = {t[0], t[1]};
     if (!pl__pow10_exact(-k)) {
         g[1]++;

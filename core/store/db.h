@@ -289,23 +289,23 @@ struct pl_db_out {
     uint64_t raw_bytes; /* before zstd, of the packs so far */
     const char *fault;  /* point passed before a commit */
 };
-int pl__out_init(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, enum pl_effort effort,
-                 const char *fault);
-void pl__out_fini(struct pl_db_out *o);
+int pl__db_out_init(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, enum pl_effort effort,
+                    const char *fault);
+void pl__db_out_fini(struct pl_db_out *o);
 /** ids ascending, each series' calls ascending in time. PL_EAGAIN: the environment is full, nothing
- *  of this call is lost; pl__out_move and go on (do not add again). */
-int pl__out_add(struct pl_db_out *o, uint32_t id, const int64_t *t, const double *v, size_t n);
+ *  of this call is lost; pl__db_out_move and go on (do not add again). */
+int pl__db_out_add(struct pl_db_out *o, uint32_t id, const int64_t *t, const double *v, size_t n);
 /** Commit what is waiting. PL_EAGAIN as above. */
-int pl__out_flush(struct pl_db_out *o, bool all);
-size_t pl__out_waiting(const struct pl_db_out *o);
+int pl__db_out_flush(struct pl_db_out *o, bool all);
+size_t pl__db_out_waiting(const struct pl_db_out *o);
 /** Write the run's own record behind its packs and commit; takes nothing, o->m is then complete. */
-int pl__out_finish(struct pl_db_out *o);
+int pl__db_out_finish(struct pl_db_out *o);
 /** What is committed stays as a run of its own (finished here, *m and *ids for the caller; none
  * when m->n_packs is 0), the rest goes on as run `run` in another environment. */
-int pl__out_move(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, struct pl_db_run_meta *m,
-                 roaring_bitmap_t **ids);
+int pl__db_out_move(struct pl_db_out *o, struct pl_db_env *env, uint32_t run,
+                    struct pl_db_run_meta *m, roaring_bitmap_t **ids);
 /** Remove all keys of the runs that `keep` does not want. */
-int pl__out_clean(struct pl_db_env *e, bool (*keep)(void *ctx, uint32_t run), void *ctx);
+int pl__db_out_clean(struct pl_db_env *e, bool (*keep)(void *ctx, uint32_t run), void *ctx);
 
 /* ---------------------------------------------------------------- the operations */
 int pl__db_tenant_open(struct pl_db *db, pl_str name, bool create, struct pl_engine_tenant **out,

@@ -182,7 +182,7 @@ static int clean_hot(struct pl_engine_tenant *t, struct pl_db_part *p)
     if (err == PL_OK && entries != expected) {
         pl_logf(t->db->conf.log, PL_INFO, "store", "removing runs of an unfinished flush",
                 "dir=\"%s\" entries=%" PRIu64, p->dir, entries - expected);
-        err = pl__out_clean(e, in_manifest, t->state);
+        err = pl__db_out_clean(e, in_manifest, t->state);
     }
     pl__part_release(p);
     return err;

@@ -26,8 +26,8 @@ static void begin_pack(struct pl_db_out *o)
     o->now = (struct pl_db_out_now){.t_min = INT64_MAX, .t_max = INT64_MIN};
 }
 
-int pl__out_init(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, enum pl_effort effort,
-                 const char *fault)
+int pl__db_out_init(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, enum pl_effort effort,
+                    const char *fault)
 {
     *o = (struct pl_db_out){.env = env, .fault = fault};
     o->raw_bytes = 0;
@@ -40,7 +40,7 @@ int pl__out_init(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, enum 
     return pl_pack_writer_new(effort, &o->w);
 }
 
-void pl__out_fini(struct pl_db_out *o)
+void pl__db_out_fini(struct pl_db_out *o)
 {
     pl_pack_writer_free(o->w);
     if (o->ids) {
@@ -52,7 +52,7 @@ void pl__out_fini(struct pl_db_out *o)
     *o = (struct pl_db_out){0};
 }
 
-size_t pl__out_waiting(const struct pl_db_out *o)
+size_t pl__db_out_waiting(const struct pl_db_out *o)
 {
     return o->batch.n + (o->open ? pl_pack_size(o->w) : 0);
 }
@@ -130,7 +130,7 @@ static int open_pack(struct pl_db_out *o, uint32_t id)
     return PL_OK;
 }
 
-int pl__out_add(struct pl_db_out *o, uint32_t id, const int64_t *t, const double *v, size_t n)
+int pl__db_out_add(struct pl_db_out *o, uint32_t id, const int64_t *t, const double *v, size_t n)
 {
     if (id == PL_DB_META_ID || (o->any && id < o->last_id)) {
         return PL_EINVAL;
@@ -161,7 +161,7 @@ int pl__out_add(struct pl_db_out *o, uint32_t id, const int64_t *t, const double
             return err;
         }
     }
-    return o->batch.n >= BATCH_MAX ? pl__out_flush(o, false) : PL_OK;
+    return o->batch.n >= BATCH_MAX ? pl__db_out_flush(o, false) : PL_OK;
 }
 
 /** Is there room for what is waiting and for the end of the run? */
@@ -230,7 +230,7 @@ static void account(struct pl_db_out *o)
     pl_buf_clear(&o->batch);
 }
 
-int pl__out_flush(struct pl_db_out *o, bool all)
+int pl__db_out_flush(struct pl_db_out *o, bool all)
 {
     int err = all ? close_pack(o) : PL_OK;
     if (err < 0 || o->n_packs == 0) {
@@ -286,14 +286,14 @@ static int put_meta(struct pl_db_out *o)
     return err;
 }
 
-int pl__out_finish(struct pl_db_out *o)
+int pl__db_out_finish(struct pl_db_out *o)
 {
-    int err = pl__out_flush(o, true);
+    int err = pl__db_out_flush(o, true);
     return err < 0 || o->m.n_packs == 0 ? err : put_meta(o);
 }
 
-int pl__out_move(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, struct pl_db_run_meta *m,
-                 roaring_bitmap_t **ids)
+int pl__db_out_move(struct pl_db_out *o, struct pl_db_env *env, uint32_t run,
+                    struct pl_db_run_meta *m, roaring_bitmap_t **ids)
 {
     roaring_bitmap_t *fresh = roaring_bitmap_create();
     if (!fresh) {
@@ -318,7 +318,7 @@ int pl__out_move(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, struc
     return PL_OK;
 }
 
-int pl__out_clean(struct pl_db_env *e, bool (*keep)(void *ctx, uint32_t run), void *ctx)
+int pl__db_out_clean(struct pl_db_env *e, bool (*keep)(void *ctx, uint32_t run), void *ctx)
 {
     MDB_txn *txn;
     MDB_cursor *c = NULL;

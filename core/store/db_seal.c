@@ -195,7 +195,7 @@ static int merge_series(struct seal *x, struct pl_cursor *c, roaring_bitmap_t *i
         }
         err = pl__db_read(c, it.current_value, INT64_MIN, INT64_MAX, &cols, NULL);
         if (err == PL_OK && cols.n) {
-            err = pl__out_add(o, it.current_value, cols.t, cols.v, cols.n);
+            err = pl__db_out_add(o, it.current_value, cols.t, cols.v, cols.n);
         }
     }
     pl_columns_fini(&cols);
@@ -224,7 +224,7 @@ static int merge(struct seal *x, struct pl_db_out *o)
     err = err < 0 ? err : pl__db_view_of(x->t, x->s, x->in, x->n_in, INT64_MIN, INT64_MAX, &v);
     err = err < 0 ? err : pl__db_cursor(v, &c);
     err = err < 0 ? err : merge_series(x, c, ids, o);
-    err = err < 0 ? err : pl__out_finish(o);
+    err = err < 0 ? err : pl__db_out_finish(o);
     pl__db_cursor_free(c);
     pl__db_view_free(v);
     if (ids) {
@@ -295,7 +295,7 @@ static int build(struct seal *x, const char *tmp)
     int err = pl_path_remove(tmp);
     err = err < 0 ? err : pl_dir_make(tmp);
     err = err < 0 ? err : pl__env_open(tmp, PL_DB_BUILD | PL_DB_CREATE, &env, &damage);
-    err = err < 0 ? err : pl__out_init(&o, env, x->run, PL_EFFORT_SMALL, "seal.write");
+    err = err < 0 ? err : pl__db_out_init(&o, env, x->run, PL_EFFORT_SMALL, "seal.write");
     err = err < 0 ? err : merge(x, &o);
     bool any = err == PL_OK && o.m.n_packs;
     if (any) {
@@ -311,7 +311,7 @@ static int build(struct seal *x, const char *tmp)
             o.ids = err == PL_OK ? NULL : o.ids;
         }
     }
-    pl__out_fini(&o);
+    pl__db_out_fini(&o);
     return err;
 }
 

@@ -124,7 +124,7 @@ static int find_day(struct flush *fl, int32_t day, struct day **out)
     if (err < 0) {
         return err;
     }
-    err = pl__out_init(&d.out, env, run, PL_EFFORT_FAST, "flush.commit");
+    err = pl__db_out_init(&d.out, env, run, PL_EFFORT_FAST, "flush.commit");
     d.out.m.first_seq = fl->f->first_seq;
     d.out.m.last_seq = fl->f->last_seq;
     memmove(fl->days + lo + 1, fl->days + lo, (fl->n_days - lo) * sizeof *fl->days);
@@ -179,7 +179,7 @@ static int move_on(struct flush *fl, struct day *d)
             full->dir, next->dir);
     struct pl_db_run_meta m;
     roaring_bitmap_t *ids;
-    err = pl__out_move(&d->out, env, run, &m, &ids);
+    err = pl__db_out_move(&d->out, env, run, &m, &ids);
     if (err < 0) {
         pl__part_release(next);
         atomic_store(&next->gone, true);
@@ -200,7 +200,7 @@ static int commit_day(struct flush *fl, struct day *d, int err)
 {
     for (int tries = 0; err == PL_EAGAIN && tries < 3; tries++) {
         err = move_on(fl, d);
-        err = err < 0 ? err : pl__out_flush(&d->out, false);
+        err = err < 0 ? err : pl__db_out_flush(&d->out, false);
     }
     return err == PL_EAGAIN ? PL_ENOSPC : err;
 }
@@ -224,7 +224,7 @@ static int add_series(struct flush *fl, uint32_t id, const int64_t *t, const dou
         struct day *d;
         int err = find_day(fl, day, &d);
         if (err == PL_OK) {
-            err = commit_day(fl, d, pl__out_add(&d->out, id, t + i, v + i, k - i));
+            err = commit_day(fl, d, pl__db_out_add(&d->out, id, t + i, v + i, k - i));
         }
         if (err < 0) {
             return err;
@@ -239,11 +239,11 @@ static int bound_memory(struct flush *fl)
 {
     size_t waiting = 0;
     for (size_t i = 0; i < fl->n_days; i++) {
-        waiting += pl__out_waiting(&fl->days[i].out);
+        waiting += pl__db_out_waiting(&fl->days[i].out);
     }
     int err = PL_OK;
     for (size_t i = 0; i < fl->n_days && err == PL_OK && waiting > WAITING_MAX; i++) {
-        err = commit_day(fl, &fl->days[i], pl__out_flush(&fl->days[i].out, true));
+        err = commit_day(fl, &fl->days[i], pl__db_out_flush(&fl->days[i].out, true));
     }
     return err;
 }
@@ -265,8 +265,8 @@ static int write_samples(struct flush *fl)
     }
     for (size_t i = 0; i < fl->n_days; i++) {
         struct day *d = &fl->days[i];
-        int err = commit_day(fl, d, pl__out_flush(&d->out, true));
-        err = err < 0 ? err : pl__out_finish(&d->out);
+        int err = commit_day(fl, d, pl__db_out_flush(&d->out, true));
+        err = err < 0 ? err : pl__db_out_finish(&d->out);
         if (err == PL_OK && d->out.m.n_packs) {
             roaring_bitmap_t *ids = d->out.ids;
             d->out.ids = NULL;
@@ -301,7 +301,7 @@ static void leave(struct flush *fl, struct pl_db_part *p, int err)
     if (!known) {
         atomic_store(&p->gone, true);
     } else if (err < 0 && err != PL_EIO && err != PL_EREADONLY) {
-        pl__out_clean(p->env, in_manifest, s);
+        pl__db_out_clean(p->env, in_manifest, s);
     }
     pl__state_unref(s);
     pl__part_release(p);
@@ -333,7 +333,7 @@ int pl__db_write(struct pl_engine_tenant *t, const struct pl_flush *f)
         pl__run_unref(fl.runs[i]);
     }
     for (size_t i = 0; i < fl.n_days; i++) {
-        pl__out_fini(&fl.days[i].out);
+        pl__db_out_fini(&fl.days[i].out);
         leave(&fl, fl.days[i].part, err);
     }
     for (size_t i = 0; i < fl.n_full; i++) {
