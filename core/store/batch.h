@@ -20,12 +20,17 @@ struct pl_batch {
     void *user;                /* the caller's */
     void (*done)(struct pl_batch *b, int err);
     uint64_t seq;              /* of its frame, when done */
+    uint32_t generation;       /* pl_tenant_generation when it was made: an id from a cache that is
+                                  of another generation must not be put into it */
+    const uint64_t *was_new;   /* only inside the applied hook: a bit a row (store.h) */
     struct pl_batch_more *more; /* metadata, idempotency, the encoded frame: the store's */
 };
 
 /** Empty batch; any thread. PL_ENOMEM, PL_EBUSY (too much waits already: answer 429), PL_ENOSPC
- *  (507), PL_EREADONLY (503), PL_ECLOSED. Asking early costs nothing and refuses early. */
+ *  (507), PL_EREADONLY (503), PL_ECLOSED. Asking early costs nothing and refuses early. Ids are
+ *  interned, or taken from a cache, after it was made: while it lives they do not end. */
 int pl_batch_new(struct pl_tenant *t, struct pl_batch **out);
+/** A key given to pl_batch_idem that was not written is given up (pl_idem_abort, PL_ECANCELED). */
 void pl_batch_free(struct pl_batch *b);
 /** Room for `more` further rows: then write id, t, v at [n] and raise n yourself. PL_ENOMEM, PL_ELIMIT. */
 int pl_batch_reserve(struct pl_batch *b, size_t more);
@@ -82,6 +87,7 @@ uint64_t pl_idem_last(struct pl_tenant *t, pl_str producer);
 int pl_batch_stream_seq(struct pl_batch *b, pl_str producer, uint64_t seq);
 
 /** Hand over: encodes the frame here (the caller's thread), queues it; b belongs to the store.
- *  `done(b, err)` is called exactly once, on the apply or journal thread, and must then free b or
- *  pass it on: 0 = durable and visible; PL_EIO, PL_EREADONLY, PL_ENOSPC, PL_ECLOSED = none of it is. */
+ *  `done(b, err)` is called exactly once, on the apply thread, and must then free b or pass it on:
+ *  0 = durable and visible; PL_EBUSY, PL_EIO, PL_EREADONLY, PL_ENOSPC, PL_ECLOSED, PL_ENOMEM,
+ *  PL_ELIMIT (too many days, too large) = none of it is. A batch with nothing in it is fine. */
 void pl_batch_write(struct pl_batch *b, void (*done)(struct pl_batch *b, int err));

@@ -13,7 +13,7 @@
  * of the slot; readers take the slot once (acquire) and see a consistent prefix of the series.
  * Nothing that a reader can see ever moves or changes. A slot says where the next record goes, so
  * an append touches two lines (slot, then the block's header and record) and both are prefetched
- * some rows ahead. Pieces grow from 64 KB to 2 MB, so that a small tenant stays small. */
+ * some rows ahead. Pieces grow from 16 KB to 2 MB, so that a small tenant stays small. */
 #include "core/store/head.h"
 #include "core/store/columns.h"
 #include <stdatomic.h>
@@ -23,7 +23,7 @@
 #define SLOT_BITS  16
 #define SLOTS      (1u << SLOT_BITS)
 #define DIRECTORY  (1u << (32 - SLOT_BITS))
-#define PIECE_MIN  (64u << 10)
+#define PIECE_MIN  (16u << 10)
 #define PIECE_MAX  (2u << 20)
 #define RECORD     12
 #define CAP_CODES  6 /* 4 << code */
@@ -155,7 +155,6 @@ static slot *slots_make(struct pl_head_gen *g, uint32_t id)
     if (i >= atomic_load_explicit(&g->top, memory_order_relaxed)) {
         atomic_store_explicit(&g->top, i + 1, memory_order_release);
     }
-    atomic_fetch_add_explicit(&g->bytes, SLOTS * sizeof *s, memory_order_relaxed);
     return s;
 }
 
@@ -201,6 +200,9 @@ static int append_block(struct pl_head_gen *g, slot *s, uint64_t w, int64_t t, u
     }
     if (newest) {
         newest->n = (uint16_t)slot_n(w); /* no reader asks before the slot points to b */
+    }
+    if (!newest) { /* the slot's page is touched from now on */
+        atomic_fetch_add_explicit(&g->bytes, sizeof *s, memory_order_relaxed);
     }
     b->older = newest;
     b->base = t;
@@ -295,10 +297,10 @@ int pl_head_append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, 
                    size_t *done)
 {
     uint64_t kept = 0, late = 0;
-    size_t i = 0;
+    size_t from = *done, i = from;
     int rc = 0;
-    if (n) {
-        widen(g, t, n, seq);
+    if (from < n) {
+        widen(g, t + from, n - from, seq);
     }
     for (; i < n; i++) {
         prefetch(g, id, n, i);
@@ -319,7 +321,7 @@ int pl_head_append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, 
     }
     atomic_fetch_add_explicit(&g->samples, kept, memory_order_relaxed);
     counts->samples += kept;
-    counts->duplicates += i - kept;
+    counts->duplicates += i - from - kept;
     counts->out_of_order += late;
     *done = i;
     return rc;

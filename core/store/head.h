@@ -21,11 +21,11 @@ struct pl_head_counts {
 int pl_head_gen_new(struct pl_head_gen **out);
 void pl_head_gen_ref(struct pl_head_gen *g);
 void pl_head_gen_unref(struct pl_head_gen *g);
-/** Append rows in order. Apply thread; readers may read at the same time. Prefetches ahead: a row
+/** Append rows [*done, n) in order. Apply thread; readers may read at the same time. Prefetches ahead: a row
  *  of a random series costs two cache misses that overlap with those of its neighbours.
  *  @param was_new  n bits, cleared by the caller: set where the sample is not an identical
  *                  repetition of one that this generation holds; or NULL
- *  @param done     rows appended so far; less than n only with PL_ENOMEM: call again with the rest
+ *  @param done     moves on; less than n afterwards only with PL_ENOMEM: call again
  *  @return 0 or PL_ENOMEM */
 int pl_head_append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, const double *v,
                    size_t n, uint64_t seq, uint64_t *was_new, struct pl_head_counts *counts,
@@ -39,7 +39,7 @@ bool pl_head_has(const struct pl_head_gen *g, uint32_t id, int64_t t, double v);
 size_t pl_head_filter(const struct pl_head_gen *g, uint32_t *ids, size_t n, int64_t t0, int64_t t1);
 /** Next id >= from that has samples; false at the end. */
 bool pl_head_next(const struct pl_head_gen *g, uint32_t from, uint32_t *id);
-/** Bytes of arena and slots. */
+/** Bytes of the arena, and of slots in use. */
 size_t pl_head_bytes(const struct pl_head_gen *g);
 uint64_t pl_head_samples(const struct pl_head_gen *g);
 /** Times are INT64_MAX, INT64_MIN and numbers 0 when empty. */

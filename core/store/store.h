@@ -21,6 +21,7 @@
 struct pl_store;
 struct pl_batch;
 struct pl_tenant;
+struct pl_engine;
 
 enum pl_durability {
     PL_DURABLE_DISK,    /* 2xx after fdatasync: survives a power cut */
@@ -46,11 +47,14 @@ struct pl_store_conf {
     const struct pl_clock *clock;
     const struct pl_log *log;
     struct pl_metrics *metrics;
+    /** What lies below the head; taken (closed with the store). NULL: the embedded one, in dir. */
+    struct pl_engine *engine;
     /** Replay and load progress, for /-/ready and the log; may be NULL. */
     void (*progress)(void *ctx, const char *what, uint64_t done, uint64_t total);
-    /** Called on the apply thread after a batch is in the head, with a bit per row that is set where
-     *  the sample was new (not an identical repetition); stream aggregation hangs here. May be NULL.
-     *  `replay` is true while the journal is read again at start. */
+    /** Called on the apply thread after a batch is in the head, with a bit per row (b->was_new) that
+     *  is set where the sample was new: not an identical repetition of one in the head (what is
+     *  flushed is not asked). Stream aggregation hangs here. May be NULL: then nothing is computed.
+     *  `replay` is true while the journal is read again at start (b has columns and a tenant only). */
     void (*applied)(void *ctx, const struct pl_batch *b, uint64_t seq, bool replay);
     void *ctx;
 };

@@ -30,6 +30,7 @@ static void run(const char *name, uint32_t n_series, int rounds, bool shuffled)
             for (int i = 0; i < BATCH; i++) {
                 t[i] = 1700000000000 + r * 10000, v[i] = r + i;
             }
+            done = 0;
             pl_head_append(g, order + at, t, v, BATCH, 1, NULL, &c, &done);
             total += BATCH;
         }
