@@ -3,8 +3,8 @@
  * runs at replay, on the thread that opens the store, before this one exists.
  *
  * Freezing happens here too, as a command in the same queue, so that a generation ends exactly at a
- * number. Without memory this thread waits for some (what it holds is acknowledged to nobody yet and
- * back-pressure builds up behind it); it never drops what is durable. */
+ * number. Without memory this thread waits for some (what it holds is acknowledged to nobody yet
+ * and back-pressure builds up behind it); it never drops what is durable. */
 #include "core/store/tenant.h"
 #include <stdlib.h>
 #include <time.h>
@@ -17,7 +17,8 @@ static void nap(struct pl_store *s)
     nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000}, NULL);
 }
 
-/* ----------------------------------------------------------------------------------- definitions */
+/* ----------------------------------------------------------------------------------- definitions
+ */
 
 static void apply_define(struct pl_tenant *t, const struct pl_frame *f, bool replay)
 {
@@ -38,7 +39,8 @@ static void apply_define(struct pl_tenant *t, const struct pl_frame *f, bool rep
     }
 }
 
-/* ------------------------------------------------------------------------------------------ rows */
+/* ------------------------------------------------------------------------------------------ rows
+ */
 
 /** Bits of the hook, all clear; NULL when there is no hook. */
 static uint64_t *bits_for(struct pl_store *s, size_t n)
@@ -98,7 +100,8 @@ static void append_rows(struct pl_tenant *t, const struct pl_batch *b, uint64_t 
     }
 }
 
-/* --------------------------------------------------------------------------------------- samples */
+/* --------------------------------------------------------------------------------------- samples
+ */
 
 static void apply_live(struct pl_batch *b, const struct pl_frame *f)
 {
@@ -162,8 +165,12 @@ static int apply_payload(struct pl_tenant *t, const struct pl_frame *f)
         }
     }
     use_up_ids(t, &s->rows);
-    struct pl_batch b = {.tenant = t, .id = s->rows.id, .t = s->rows.t, .v = s->rows.v,
-                         .n = s->rows.n, .seq = f->seq};
+    struct pl_batch b = {.tenant = t,
+                         .id = s->rows.id,
+                         .t = s->rows.t,
+                         .v = s->rows.v,
+                         .n = s->rows.n,
+                         .seq = f->seq};
     append_rows(t, &b, f->seq, true);
     return rc;
 }
@@ -202,7 +209,8 @@ void pl__apply_frame(struct pl_store *s, const struct pl_frame *f, bool replay)
     atomic_store_explicit(&s->applied_seq, f->seq, memory_order_release);
 }
 
-/* -------------------------------------------------------------------------------------- freezing */
+/* -------------------------------------------------------------------------------------- freezing
+ */
 
 static int keep_record(void *ctx, const struct pl_record *r)
 {
@@ -301,7 +309,8 @@ int pl__freeze_all(struct pl_store *s, struct pl__command *c)
     return rc;
 }
 
-/* ------------------------------------------------------------------------------------ the thread */
+/* ------------------------------------------------------------------------------------ the thread
+ */
 
 int pl__apply_run(struct pl_store *s, struct pl__command *c)
 {

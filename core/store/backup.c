@@ -14,8 +14,8 @@ static int replace(const char *dir, const char *name, const struct pl_buf *text)
 {
     struct pl_buf path = PL_BUF_INIT;
     pl_buf_f(&path, "%s/%s%c", dir, name, 0);
-    int rc = path.failed || text->failed ? PL_ENOMEM
-                                         : pl_file_replace((char *)path.p, text->p, text->n);
+    int rc =
+        path.failed || text->failed ? PL_ENOMEM : pl_file_replace((char *)path.p, text->p, text->n);
     pl_buf_fini(&path);
     return rc;
 }

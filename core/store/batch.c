@@ -1,8 +1,8 @@
 /* Batches: filled on a loop, encoded there, handed to the journal; ids of their series. Any thread;
  * a batch belongs to one thread at a time.
  *
- * A batch counts as in flight in the tenant's generation from pl_batch_new until it is applied: that
- * is what lets gc.c end ids safely. */
+ * A batch counts as in flight in the tenant's generation from pl_batch_new until it is applied:
+ * that is what lets gc.c end ids safely. */
 #include "core/store/tenant.h"
 #include <stdlib.h>
 
@@ -45,7 +45,8 @@ int pl_batch_new(struct pl_tenant *t, struct pl_batch **out)
     b->tenant = t;
     int64_t now = pl_now_ms(s->conf.clock);
     b->t_min = pl__retention_start(s);
-    b->t_max = now > INT64_MAX - s->conf.future_limit_ms ? INT64_MAX : now + s->conf.future_limit_ms;
+    b->t_max =
+        now > INT64_MAX - s->conf.future_limit_ms ? INT64_MAX : now + s->conf.future_limit_ms;
     for (;;) { /* counted in the generation it names, also when that moves just now */
         b->generation = atomic_load(&t->generation);
         atomic_fetch_add(&t->inflight[b->generation & 1], 1);
@@ -215,10 +216,7 @@ int pl_batch_stream_seq(struct pl_batch *b, pl_str producer, uint64_t seq)
 
 /* -------------------------------------------------------------------------------------- writing */
 
-static int64_t day_of(int64_t t)
-{
-    return t / PL__DAY_MS - (t % PL__DAY_MS < 0);
-}
+static int64_t day_of(int64_t t) { return t / PL__DAY_MS - (t % PL__DAY_MS < 0); }
 
 static int by_day(const void *a, const void *b)
 {
@@ -312,7 +310,8 @@ void pl__batch_finish(struct pl_batch *b, int err)
     if (more->has_idem) {
         if (err >= 0) {
             if (pl_idem_table_done(t->idem, &more->idem) < 0) {
-                pl_logf(t->s->conf.log, PL_WARN, "store", "no memory to keep an idempotency key", NULL);
+                pl_logf(t->s->conf.log, PL_WARN, "store", "no memory to keep an idempotency key",
+                        NULL);
             }
         } else if (!more->idem.stream_seq) {
             pl_idem_table_abort(t->idem, more->idem.producer, more->idem.key, err);

@@ -1,4 +1,5 @@
-/* The check of a data directory, or of a backup, without a server: its journal, its engine, TENANTS. */
+/* The check of a data directory, or of a backup, without a server: its journal, its engine,
+ * TENANTS. */
 #include "core/store/tenant.h"
 
 #define TENANTS_BYTES_MAX (16u << 20)
@@ -22,7 +23,8 @@ static int64_t check_tenants(const char *path,
 }
 
 int64_t pl_store_check(const char *dir,
-                       void (*report)(void *ctx, const char *file, int64_t offset, const char *what),
+                       void (*report)(void *ctx, const char *file, int64_t offset,
+                                      const char *what),
                        void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx)
 {
     struct pl_buf path = PL_BUF_INIT;

@@ -37,7 +37,8 @@ static int seal(struct pl_store *s, struct pl_engine_tenant *et, bool all)
     }
 }
 
-/* -------------------------------------------------------------------------- series that have ended */
+/* -------------------------------------------------------------------------- series that have ended
+ */
 
 static void set_range(void *ctx, uint32_t from, uint32_t to)
 {
@@ -182,12 +183,10 @@ static int forget_series(struct pl_tenant *t)
     return rc;
 }
 
-void pl__gc_abandon(struct pl_tenant *t)
-{
-    gc_free(atomic_exchange(&t->gc, NULL));
-}
+void pl__gc_abandon(struct pl_tenant *t) { gc_free(atomic_exchange(&t->gc, NULL)); }
 
-/* ---------------------------------------------------------------------------------------- all of it */
+/* ---------------------------------------------------------------------------------------- all of
+ * it */
 
 static int compact_tenant(struct pl_tenant *t, bool all)
 {

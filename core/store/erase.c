@@ -1,12 +1,13 @@
-/* Deletion by matcher and range. The ids it meant go into the journal (a tombstone), so that a replay
- * deletes the same series again, not those that match by then.
+/* Deletion by matcher and range. The ids it meant go into the journal (a tombstone), so that a
+ * replay deletes the same series again, not those that match by then.
  *
  *   TOMBSTONE payload   u8 1 | varint zigzag t0 | varint zigzag t1 | varint n | n ranges of ids:
  *                       varint first - end of the range before | varint length - 1
  *
- * On the apply thread the tombstone freezes the generation before it; the storage thread brings that
- * to the engine and then erases there up to the tombstone's number. A tombstone stays in the journal
- * until a later flush goes beyond it, which comes after the erasure: a crash in between repeats it. */
+ * On the apply thread the tombstone freezes the generation before it; the storage thread brings
+ * that to the engine and then erases there up to the tombstone's number. A tombstone stays in the
+ * journal until a later flush goes beyond it, which comes after the erasure: a crash in between
+ * repeats it. */
 #include "core/store/tenant.h"
 #include <stdlib.h>
 #include <time.h>

@@ -1,21 +1,24 @@
-/* The storage thread: the only writer of the engine. It flushes when the head is large or old, keeps
- * an eye on the disk, compacts now and then, and does the jobs that others wait for, one at a time.
+/* The storage thread: the only writer of the engine. It flushes when the head is large or old,
+ * keeps an eye on the disk, compacts now and then, and does the jobs that others wait for, one at a
+ * time.
  *
- * A flush: the apply thread freezes every tenant at one journal number; then, tenant by tenant and in
- * order, what is pending goes to the engine (a synced commit), after that the generation is retired;
- * at the end journal files that no tenant needs any more are removed. What fails stays pending and
- * readable, and is tried again with growing pauses; no further generation is frozen meanwhile. */
+ * A flush: the apply thread freezes every tenant at one journal number; then, tenant by tenant and
+ * in order, what is pending goes to the engine (a synced commit), after that the generation is
+ * retired; at the end journal files that no tenant needs any more are removed. What fails stays
+ * pending and readable, and is tried again with growing pauses; no further generation is frozen
+ * meanwhile. */
 #include "core/store/tenant.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define TICK_MS       100
-#define DISK_NS       1000000000ll
-#define BACKOFF_NS    1000000000ll
+#define TICK_MS        100
+#define DISK_NS        1000000000ll
+#define BACKOFF_NS     1000000000ll
 #define BACKOFF_MAX_NS (60 * 1000000000ll)
 
-/* --------------------------------------------------------------------------------------- waiting */
+/* --------------------------------------------------------------------------------------- waiting
+ */
 
 void pl__wait_init(struct pl__wait *w)
 {
@@ -51,7 +54,8 @@ int64_t pl__retention_start(const struct pl_store *s)
     return s->conf.retention_ms <= 0 ? INT64_MIN : now - s->conf.retention_ms;
 }
 
-/* --------------------------------------------------------------------------------------- pending */
+/* --------------------------------------------------------------------------------------- pending
+ */
 
 void pl__pending_free(struct pl__pending *p)
 {
@@ -110,8 +114,12 @@ static int write_pending(struct pl_tenant *t, struct pl__pending *p)
     struct pl_store *s = t->s;
     struct pl_engine_tenant *et;
     struct walk w = {.s = s, .gen = p->gen};
-    struct pl_flush f = {.first_seq = p->seq, .last_seq = p->seq, .next = walk_next, .ctx = &w,
-                         .records = p->records, .n_records = p->n_records};
+    struct pl_flush f = {.first_seq = p->seq,
+                         .last_seq = p->seq,
+                         .next = walk_next,
+                         .ctx = &w,
+                         .records = p->records,
+                         .n_records = p->n_records};
     if (p->gen) {
         int64_t t_min, t_max;
         uint64_t last;
@@ -269,7 +277,8 @@ int pl__flush(struct pl_store *s)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------ jobs */
+/* ------------------------------------------------------------------------------------------ jobs
+ */
 
 void pl__storage_want_flush(struct pl_store *s)
 {
@@ -343,10 +352,7 @@ static void urgent(struct pl_store *s)
     }
 }
 
-void pl__storage_make_way(struct pl_store *s)
-{
-    urgent(s);
-}
+void pl__storage_make_way(struct pl_store *s) { urgent(s); }
 
 /** Stop taking writes before the disk is full, and take them again when there is room. */
 static void watch_disk(struct pl_store *s)
@@ -405,11 +411,7 @@ static void tick(struct pl_store *s)
 
 static struct pl__job *take_job(struct pl_store *s, bool *stop)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += TICK_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = pl_deadline_in(TICK_MS);
     pthread_mutex_lock(&s->st_lock);
     int rc = 0;
     while (!s->jobs && !s->want_flush && !s->stopping && rc != ETIMEDOUT) {
@@ -455,7 +457,8 @@ void *pl__storage_main(void *arg)
     return NULL;
 }
 
-/* ----------------------------------------------------------------------------------- public calls */
+/* ----------------------------------------------------------------------------------- public calls
+ */
 
 int pl_store_flush(struct pl_store *s)
 {

@@ -20,14 +20,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define SLOT_BITS  16
-#define SLOTS      (1u << SLOT_BITS)
-#define DIRECTORY  (1u << (32 - SLOT_BITS))
-#define PIECE_MIN  (16u << 10)
-#define PIECE_MAX  (2u << 20)
-#define RECORD     12
-#define CAP_CODES  6 /* 4 << code */
-#define AHEAD_SLOT 16
+#define SLOT_BITS   16
+#define SLOTS       (1u << SLOT_BITS)
+#define DIRECTORY   (1u << (32 - SLOT_BITS))
+#define PIECE_MIN   (16u << 10)
+#define PIECE_MAX   (2u << 20)
+#define RECORD      12
+#define CAP_CODES   6 /* 4 << code */
+#define AHEAD_SLOT  16
 #define AHEAD_BLOCK 8
 
 struct block {
@@ -238,7 +238,8 @@ static inline void prefetch(const struct pl_head_gen *g, const uint32_t *id, siz
     }
 }
 
-/** 1: appended in order; 2: appended, older than the last; 0: a repetition of the last; PL_ENOMEM. */
+/** 1: appended in order; 2: appended, older than the last; 0: a repetition of the last; PL_ENOMEM.
+ */
 static inline int append_one(struct pl_head_gen *g, uint32_t id, int64_t t, uint64_t bits)
 {
     slot *chunk = slots_of(g, id);
@@ -358,7 +359,8 @@ struct chain {
 static int chain_push(struct chain *c, const struct block *b)
 {
     if (c->n == c->cap) {
-        const struct block **more = realloc(c->at == c->near ? NULL : c->at, 2 * c->cap * sizeof *more);
+        const struct block **more =
+            realloc(c->at == c->near ? NULL : c->at, 2 * c->cap * sizeof *more);
         if (!more) {
             return PL_ENOMEM;
         }

@@ -1,7 +1,7 @@
 /* Reading: a select pins the head's generations first and the engine's runs after them (what is
  * flushed in between is in both, and merges away), then resolves matchers and keeps the series that
- * have samples in the range. A reader decodes: engine columns, then generations from old to new over
- * them; where they do not overlap, which is the rule, that is an append. */
+ * have samples in the range. A reader decodes: engine columns, then generations from old to new
+ * over them; where they do not overlap, which is the rule, that is an append. */
 #include "core/store/columns.h"
 #include "core/store/tenant.h"
 #include <stdlib.h>
@@ -118,22 +118,17 @@ void pl_select_free(struct pl_select *s)
     free(s);
 }
 
-size_t pl_select_count(const struct pl_select *s)
-{
-    return s->n;
-}
+size_t pl_select_count(const struct pl_select *s) { return s->n; }
 
-uint32_t pl_select_id(const struct pl_select *s, size_t i)
-{
-    return s->ids[i];
-}
+uint32_t pl_select_id(const struct pl_select *s, size_t i) { return s->ids[i]; }
 
 int pl_select_labels(const struct pl_select *s, size_t i, struct pl_buf *out)
 {
     return pl_series_labels(s->t->series, s->ids[i], out);
 }
 
-/* ---------------------------------------------------------------------------------------- readers */
+/* ---------------------------------------------------------------------------------------- readers
+ */
 
 int pl_reader_new(struct pl_select *s, struct pl_reader **out)
 {
@@ -188,10 +183,7 @@ int pl_reader_read(struct pl_reader *r, size_t i, int64_t t0, int64_t t1, size_t
     return rc < 0 ? rc : damaged;
 }
 
-void pl_reader_stats(const struct pl_reader *r, struct pl_read_stats *out)
-{
-    *out = r->stats;
-}
+void pl_reader_stats(const struct pl_reader *r, struct pl_read_stats *out) { *out = r->stats; }
 
 /* ------------------------------------------------------------------------- labels and metadata */
 
@@ -232,8 +224,8 @@ static int label_query(struct pl_tenant *t, const struct pl_selector *sel, size_
     return rc;
 }
 
-int pl_tenant_label_names(struct pl_tenant *t, const struct pl_selector *sel, size_t n_sel, int64_t t0,
-                          int64_t t1, bool (*each)(void *ctx, pl_str s), void *ctx)
+int pl_tenant_label_names(struct pl_tenant *t, const struct pl_selector *sel, size_t n_sel,
+                          int64_t t0, int64_t t1, bool (*each)(void *ctx, pl_str s), void *ctx)
 {
     struct label_query q = {.names = true, .each = each, .ctx = ctx};
     return label_query(t, sel, n_sel, t0, t1, &q);

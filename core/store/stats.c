@@ -1,4 +1,5 @@
-/* What the store says about itself: metrics, and the numbers behind the status pages. Any thread. */
+/* What the store says about itself: metrics, and the numbers behind the status pages. Any thread.
+ */
 #include "core/store/tenant.h"
 
 static double head_bytes(void *ctx)
@@ -46,7 +47,10 @@ static double idem_keys(void *ctx) { return (double)sum(ctx, keys_of); }
 static double tenants(void *ctx) { return (double)sum(ctx, one); }
 
 static double disk_full(void *ctx) { return atomic_load(&((struct pl_store *)ctx)->full); }
-static double disk_free(void *ctx) { return (double)atomic_load(&((struct pl_store *)ctx)->disk_free); }
+static double disk_free(void *ctx)
+{
+    return (double)atomic_load(&((struct pl_store *)ctx)->disk_free);
+}
 
 void pl__store_metrics(struct pl_store *s)
 {
@@ -61,7 +65,8 @@ void pl__store_metrics(struct pl_store *s)
         {&s->n_out_of_order, "perilune_store_out_of_order_samples_total",
          "Samples older than the last one of their series."},
         {&s->n_batches, "perilune_store_batches_total", "Batches durable and visible."},
-        {&s->n_batches_failed, "perilune_store_batches_failed_total", "Batches that were not stored."},
+        {&s->n_batches_failed, "perilune_store_batches_failed_total",
+         "Batches that were not stored."},
         {&s->n_flushes, "perilune_store_flushes_total", "Flushes of the head to the engine."},
         {&s->n_flush_failures, "perilune_store_flush_failures_total",
          "Flushes that failed and are tried again."},
@@ -97,7 +102,8 @@ void pl__store_metrics(struct pl_store *s)
     for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++) {
         pl_metrics_fn(m, gauges[i].name, gauges[i].help, NULL, false, gauges[i].fn, s);
     }
-    s->flush_seconds = pl_metrics_histo(m, "perilune_store_flush_seconds", "Time of a flush.", NULL);
+    s->flush_seconds =
+        pl_metrics_histo(m, "perilune_store_flush_seconds", "Time of a flush.", NULL);
     s->freeze_seconds = pl_metrics_histo(
         m, "perilune_store_freeze_seconds",
         "Time of a flush until the head is frozen: what writes may wait for it.", NULL);
@@ -153,7 +159,8 @@ static int add(struct pl_tenant *t, struct pl_store_stats *out)
 
 static void begin(struct pl_store *s, struct pl_store_stats *out)
 {
-    *out = (struct pl_store_stats){.t_min = INT64_MAX, .t_max = INT64_MIN, .flushed_seq = UINT64_MAX};
+    *out =
+        (struct pl_store_stats){.t_min = INT64_MAX, .t_max = INT64_MIN, .flushed_seq = UINT64_MAX};
     out->journal_bytes = pl_journal_bytes(s->journal);
     out->journal_seq = pl_journal_last_seq(s->journal);
     out->readonly = pl_journal_state(s->journal) == PL_EREADONLY;

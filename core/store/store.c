@@ -41,7 +41,8 @@ static char *path_of(const char *dir, const char *name)
     return (char *)b.p;
 }
 
-/* ---------------------------------------------------------------------------------------- opening */
+/* ---------------------------------------------------------------------------------------- opening
+ */
 
 static int lock_dir(struct pl_store *s, char *why, size_t n_why)
 {
@@ -69,8 +70,8 @@ static int open_engine(struct pl_store *s, char *why, size_t n_why)
         return 0;
     }
     char *dir = path_of(s->dir, "tenants");
-    struct pl_engine_conf conf = {.dir = dir, .clock = s->conf.clock, .log = s->conf.log,
-                                  .metrics = s->conf.metrics};
+    struct pl_engine_conf conf = {
+        .dir = dir, .clock = s->conf.clock, .log = s->conf.log, .metrics = s->conf.metrics};
     int rc = dir ? pl_dir_make(dir) : PL_ENOMEM;
     if (rc < 0) {
         snprintf(why, n_why, "%s/tenants: %s", s->dir, pl_err_text(rc));
@@ -85,7 +86,7 @@ struct names {
     struct pl_arena arena;
     pl_str *p;
     size_t n, cap;
-    };
+};
 
 static int keep_name(void *ctx, pl_str name)
 {
@@ -118,7 +119,8 @@ static int load_tenants(struct pl_store *s, char *why, size_t n_why)
         rc = rc < 0 ? rc : s->engine->ops->tenant(s->engine, names.p[i], false, &et);
         rc = rc < 0 ? rc : pl__tenant_load(t, et);
         if (rc < 0) {
-            snprintf(why, n_why, "%s: tenant %.*s: %s", s->dir, PL_PRS(names.p[i]), pl_err_text(rc));
+            snprintf(why, n_why, "%s: tenant %.*s: %s", s->dir, PL_PRS(names.p[i]),
+                     pl_err_text(rc));
         } else if (s->conf.progress) {
             s->conf.progress(s->conf.ctx, "tenants", i + 1, names.n);
         }
@@ -204,7 +206,8 @@ static int open_journal(struct pl_store *s, char *why, size_t n_why)
                                    .ctx = s};
     int rc = pl_journal_open(&conf, lowest, replay, &s->journal, why, n_why);
     if (rc >= 0 && pl_journal_last_seq(s->journal) < highest) {
-        /* The journal is not there (a backup) or was lost: numbers must go on behind the engine's. */
+        /* The journal is not there (a backup) or was lost: numbers must go on behind the engine's.
+         */
         pl_journal_close(s->journal);
         s->journal = NULL;
         rc = pl_journal_open(&conf, highest, pass_by, &s->journal, why, n_why);
@@ -315,18 +318,15 @@ int pl_store_open(const struct pl_store_conf *conf, struct pl_store **out, char 
         return rc;
     }
     pl_logf(s->conf.log, PL_INFO, "store", "open", "dir=%s frames=%llu seconds=%.3f", s->dir,
-            (unsigned long long)s->n_replayed,
-            (double)(pl_mono_ns(s->conf.clock) - begin) * 1e-9);
+            (unsigned long long)s->n_replayed, (double)(pl_mono_ns(s->conf.clock) - begin) * 1e-9);
     *out = s;
     return 0;
 }
 
-/* ---------------------------------------------------------------------------------------- closing */
+/* ---------------------------------------------------------------------------------------- closing
+ */
 
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
-}
+static void nap(void) { nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL); }
 
 /** Until all that was taken is written and applied. Definitions that a full disk keeps back would
  *  wait for ever: give up on them after a while, their batches were refused as well. */
@@ -335,7 +335,8 @@ static void quiesce(struct pl_store *s)
     while (atomic_load(&s->writers)) {
         nap();
     }
-    for (int i = 0; pl_journal_waiting(s->journal) && (i < 2000 || !pl_journal_state(s->journal)); i++) {
+    for (int i = 0; pl_journal_waiting(s->journal) && (i < 2000 || !pl_journal_state(s->journal));
+         i++) {
         nap();
     }
 }

@@ -1,7 +1,7 @@
 /* Tenants: names <-> the numbers that stand in journal frames. Any thread.
  *
- * The file TENANTS is replaced, and synced, before a new number is used in a frame, so a replay knows
- * every number it meets; it is text:
+ * The file TENANTS is replaced, and synced, before a new number is used in a frame, so a replay
+ * knows every number it meets; it is text:
  *
  *   perilune tenants 1
  *   0 default                     number, name
@@ -15,7 +15,8 @@
 
 bool pl__tenant_name_ok(pl_str name)
 {
-    if (name.n < 1 || name.n > 150 || pl_str_eq(name, PL_STR(".")) || pl_str_eq(name, PL_STR(".."))) {
+    if (name.n < 1 || name.n > 150 || pl_str_eq(name, PL_STR(".")) ||
+        pl_str_eq(name, PL_STR(".."))) {
         return false;
     }
     for (size_t i = 0; i < name.n; i++) {
@@ -103,7 +104,8 @@ static struct pl_tenant *find(struct pl_store *s, pl_str name)
     return NULL;
 }
 
-/* ------------------------------------------------------------------------------ the file TENANTS */
+/* ------------------------------------------------------------------------------ the file TENANTS
+ */
 
 static void text_line(struct pl_buf *out, uint32_t number, pl_str name)
 {
@@ -211,8 +213,8 @@ static int add(struct pl_store *s, pl_str name, struct pl_tenant **out)
     text_begin(s, &text);
     text_line(&text, number, name);
     text_end(&text);
-    int rc = path.failed || text.failed ? PL_ENOMEM
-                                        : pl_file_replace((char *)path.p, text.p, text.n);
+    int rc =
+        path.failed || text.failed ? PL_ENOMEM : pl_file_replace((char *)path.p, text.p, text.n);
     rc = rc < 0 ? rc : enter(s, number, name, out);
     pl_buf_fini(&path);
     pl_buf_fini(&text);
@@ -244,10 +246,7 @@ int pl_store_tenant(struct pl_store *s, pl_str name, bool create, struct pl_tena
     return rc;
 }
 
-pl_str pl_tenant_name(const struct pl_tenant *t)
-{
-    return t->name;
-}
+pl_str pl_tenant_name(const struct pl_tenant *t) { return t->name; }
 
 uint32_t pl_tenant_generation(const struct pl_tenant *t)
 {
@@ -269,7 +268,8 @@ size_t pl_store_tenants(struct pl_store *s, void (*each)(void *ctx, struct pl_te
     return k;
 }
 
-/* ---------------------------------------------------------------------------------------- loading */
+/* ---------------------------------------------------------------------------------------- loading
+ */
 
 static int load_metadata(void *ctx, pl_str key, pl_str value)
 {
