@@ -431,10 +431,11 @@ void pl_rows_fini(struct pl_rows *r)
 
 static int rows_reserve(struct pl_rows *r, size_t more)
 {
-    if (r->cap - r->n >= more) {
+    if (r->cap && r->cap - r->n >= more) {
         return 0;
     }
     size_t cap = r->cap * 2 < r->n + more ? r->n + more : r->cap * 2;
+    cap = cap < 64 ? 64 : cap;
     uint32_t *id = realloc(r->id, cap * sizeof *id);
     r->id = id ? id : r->id;
     int64_t *t = realloc(r->t, cap * sizeof *t);

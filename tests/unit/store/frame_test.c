@@ -86,6 +86,20 @@ TEST(rows_of_every_shape_and_length_come_back)
     free(v);
 }
 
+TEST(a_section_without_rows_is_fine)
+{
+    struct pl_buf b = PL_BUF_INIT;
+    struct pl_rows r = {0};
+    struct pl_section s;
+    assert_int_equal(pl_frame_add_rows(&b, NULL, NULL, NULL, 0), 0);
+    pl_str it = pl_buf_view(&b);
+    assert_int_equal(pl_frame_next(&it, &s), 1);
+    assert_int_equal(pl_frame_rows(s.bytes, &r), 0);
+    assert_int_equal(r.n, 0);
+    pl_rows_fini(&r);
+    pl_buf_fini(&b);
+}
+
 TEST(a_scrape_of_mixed_values_takes_under_four_bytes_a_row)
 {
     enum { N = 10000 };
@@ -314,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(special_doubles_and_extreme_times_come_back_bit_exact),
         cmocka_unit_test(rows_of_every_shape_and_length_come_back),
+        cmocka_unit_test(a_section_without_rows_is_fine),
         cmocka_unit_test(a_scrape_of_mixed_values_takes_under_four_bytes_a_row),
         cmocka_unit_test(metadata_and_idempotency_come_back_and_unknown_sections_are_skipped),
         cmocka_unit_test(every_prefix_and_every_bit_flip_of_a_payload_is_survived),
