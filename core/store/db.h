@@ -112,8 +112,9 @@ struct pl_db_part {                                                 /* counted; 
     atomic_bool bad_pack; /* some pack cannot: not merged, so that nothing more is lost */
     bool frozen;          /* commit: no further runs: full, or failed */
     bool merging;         /* commit: no further runs while a sealing is at it */
-    bool writing;         /* commit: a flush is at it */
-    bool checked;         /* lock: metas compared with the manifest */
+    bool writing;         /* commit: a flush is at it, and it is in the tenant's list of these */
+    struct pl_db_part *next_writing; /* commit */
+    bool checked;                    /* lock: metas compared with the manifest */
     pthread_mutex_t lock;
     struct pl_db_env *env;           /* lock */
     unsigned users;                  /* lock */
@@ -159,7 +160,8 @@ struct pl_engine_tenant {
     char *dir, *name;
     struct pl_db_env *catalogue;
     pthread_mutex_t commit;
-    pthread_cond_t idle;                     /* with commit: a flush has ended */
+    pthread_cond_t idle;        /* with commit: a flush has ended */
+    struct pl_db_part *writing; /* commit: partitions being written, new ones included */
     uint32_t next_run, next_part, next_tomb; /* commit */
     _Atomic uint64_t flushed_seq;
     atomic_bool broken; /* the catalogue could not be synced: no further commits */

@@ -165,9 +165,10 @@ static void cache_touch(struct pl_db_part *p)
     if (!p->prev) {
         cache_add(c, p);
     }
-    struct pl_db_env *env = cache_evict(c, p);
+    for (struct pl_db_env *env; (env = cache_evict(c, p));) {
+        pl__env_close(env);
+    }
     pthread_mutex_unlock(&c->lock);
-    pl__env_close(env);
 }
 
 void pl__part_close(struct pl_db_part *p)

@@ -134,12 +134,12 @@ static int pick(struct seal *x, bool all)
     struct pl_engine_tenant *t = x->t;
     int64_t now = pl_now_ms(t->db->conf.clock);
     pthread_mutex_lock(&t->commit);
-    for (size_t i = 0; i < t->state->n_parts;) {
-        bool busy = t->state->parts[i]->day == x->day && t->state->parts[i]->writing;
+    for (struct pl_db_part *p = t->writing; p;) {
+        bool busy = p->day == x->day; /* its run has a number already: it must come first */
         if (busy) {
             pthread_cond_wait(&t->idle, &t->commit);
         }
-        i = busy ? 0 : i + 1;
+        p = busy ? t->writing : p->next_writing;
     }
     x->s = pl__state_get(t);
     size_t a = 0;

@@ -36,7 +36,7 @@ static int choose(struct flush *fl, int32_t day, struct pl_db_part **out, uint32
     for (size_t i = 0; i < t->state->n_parts; i++) {
         struct pl_db_part *p = t->state->parts[i];
         if (p->day == day && p->kind == PL_DB_PART_HOT && !p->frozen && !p->merging &&
-            !atomic_load(&p->damaged)) {
+            !p->writing && !atomic_load(&p->damaged)) {
             found = p;
         }
     }
@@ -49,6 +49,8 @@ static int choose(struct flush *fl, int32_t day, struct pl_db_part **out, uint32
     }
     if (err == PL_OK) {
         found->writing = true;
+        found->next_writing = t->writing;
+        t->writing = found;
         *run = t->next_run++;
         *out = found;
     }
@@ -59,6 +61,11 @@ static int choose(struct flush *fl, int32_t day, struct pl_db_part **out, uint32
 static void unmark(struct pl_engine_tenant *t, struct pl_db_part *p, bool freeze)
 {
     pthread_mutex_lock(&t->commit);
+    struct pl_db_part **link = &t->writing;
+    while (*link != p) {
+        link = &(*link)->next_writing;
+    }
+    *link = p->next_writing;
     p->writing = false;
     p->frozen |= freeze;
     pthread_cond_broadcast(&t->idle);
