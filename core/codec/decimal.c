@@ -5,31 +5,31 @@
  * The division costs no divider: with y = RN(10^-e), q = RN(m * y), r = m - 10^e * q, the result
  * RN(q + r * y) is RN(m / 10^e) for |m| < 2^53 and e <= 22 (after Markstein 1990): q is within 1.5
  * ulp, 5^e has at most 52 bits, so r is exact; r * y errs by at most 1.5 * 2^-53 ulp, while
- * m / 10^e is a double or at least 2^-52.1 ulp away from every midpoint of two doubles, as 5^22 < 2^51.1.
- * Integers (e = 0) may have any 64 bits: conversion rounds, and encoding has checked that it did
- * not. Any thread. */
+ * m / 10^e is a double or at least 2^-52.1 ulp away from every midpoint of two doubles, as 5^22 <
+ * 2^51.1. Integers (e = 0) may have any 64 bits: conversion rounds, and encoding has checked that
+ * it did not. Any thread. */
 #include "core/codec/decimal.h"
 #include <math.h>
 
-const double pl__pow10[PL__DECIMAL_MAX + 1] = {
-    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+const double pl__pow10_f64[PL__DECIMAL_MAX + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-#define M_LIMIT 2251799813685248.0 /* 2^51: the magic number below rounds up to here */
-#define MAGIC   6755399441055744.0 /* 1.5 * 2^52 */
+#define M_LIMIT 2251799813685248.0     /* 2^51: the magic number below rounds up to here */
+#define MAGIC   6755399441055744.0     /* 1.5 * 2^52 */
 enum { FIX_MAX = 31, FIX_SAMPLE = 4 }; /* ulps */
 enum { SAMPLES = 9, SAMPLES_SHORT = 3, RAISES = 4 };
 
 /* m for v at e; false where v is no such decimal. */
 static inline bool scale(double v, int e, int64_t *m)
 {
-    double x = v * pl__pow10[e];
+    double x = v * pl__pow10_f64[e];
     if (!(fabs(x) < M_LIMIT)) {
         return false;
     }
     double r = (x + MAGIC) - MAGIC;
     *m = (int64_t)r;
-    return pl_f64_bits(r / pl__pow10[e]) == pl_f64_bits(v); /* r is never -0.0 */
+    return pl_f64_bits(r / pl__pow10_f64[e]) == pl_f64_bits(v); /* r is never -0.0 */
 }
 
 /* Like it for integers of up to 63 bits. */
@@ -49,7 +49,7 @@ static int exponent_of(double v, int from)
     if (from == 0 && scale_large(v, &m)) {
         return 0;
     }
-    for (int e = from; e <= PL__DECIMAL_MAX && fabs(v) * pl__pow10[e] < M_LIMIT; e++) {
+    for (int e = from; e <= PL__DECIMAL_MAX && fabs(v) * pl__pow10_f64[e] < M_LIMIT; e++) {
         if (scale(v, e, &m)) {
             return e;
         }
@@ -75,7 +75,7 @@ size_t pl__decimal_apply_scalar(const double *v, size_t from, size_t n, int e, i
 __attribute__((target("avx2"))) static size_t apply_avx2(const double *v, size_t n, int e,
                                                          int64_t *m, uint16_t *odd)
 {
-    const __m256d p = _mm256_set1_pd(pl__pow10[e]), magic = _mm256_set1_pd(MAGIC);
+    const __m256d p = _mm256_set1_pd(pl__pow10_f64[e]), magic = _mm256_set1_pd(MAGIC);
     const __m256d limit = _mm256_set1_pd(M_LIMIT), sign = _mm256_set1_pd(-0.0);
     size_t n_odd = 0, i = 0;
     for (; i + 4 <= n; i += 4) {
@@ -85,8 +85,8 @@ __attribute__((target("avx2"))) static size_t apply_avx2(const double *v, size_t
         __m256d ok = _mm256_cmp_pd(_mm256_andnot_pd(sign, s), limit, _CMP_LT_OQ);
         __m256i same = _mm256_cmpeq_epi64(_mm256_castpd_si256(back), _mm256_castpd_si256(x));
         ok = _mm256_and_pd(ok, _mm256_castsi256_pd(same));
-        _mm256_storeu_si256((__m256i *)(m + i), _mm256_sub_epi64(_mm256_castpd_si256(t),
-                                                                 _mm256_castpd_si256(magic)));
+        _mm256_storeu_si256((__m256i *)(m + i),
+                            _mm256_sub_epi64(_mm256_castpd_si256(t), _mm256_castpd_si256(magic)));
         if (_mm256_movemask_pd(ok) != 15) {
             n_odd = pl__decimal_apply_scalar(v, i, i + 4, e, m, odd, n_odd);
         }
@@ -130,7 +130,8 @@ __attribute__((target("avx2,fma"))) static void decode_avx2(const int64_t *m, si
             _mm256_storeu_pd(v + i, to_double(_mm256_loadu_si256((const __m256i *)(m + i))));
         }
     } else {
-        const __m256d p = _mm256_set1_pd(pl__pow10[e]), y = _mm256_set1_pd(1.0 / pl__pow10[e]);
+        const __m256d p = _mm256_set1_pd(pl__pow10_f64[e]),
+                      y = _mm256_set1_pd(1.0 / pl__pow10_f64[e]);
         for (; i + 4 <= n; i += 4) {
             __m256d x = to_double(_mm256_loadu_si256((const __m256i *)(m + i)));
             __m256d q = _mm256_mul_pd(x, y);
@@ -154,7 +155,7 @@ size_t pl__decimal_apply(const double *v, size_t n, int e, int64_t *m, uint16_t 
 void pl__decimal_decode_scalar(const int64_t *m, size_t n, int e, double *v)
 {
     for (size_t i = 0; i < n; i++) {
-        v[i] = (double)m[i] / pl__pow10[e];
+        v[i] = (double)m[i] / pl__pow10_f64[e];
     }
 }
 
@@ -230,12 +231,12 @@ void pl__decimal_encode(const double *v, size_t n, struct pl__decimal *d, int64_
 /* m and the ulps that v lies above m / 10^e; false where that is more than `most`. */
 static bool near(double v, int e, int64_t most, int64_t *m, int64_t *fix)
 {
-    double x = v * pl__pow10[e];
+    double x = v * pl__pow10_f64[e];
     if (!(fabs(x) < M_LIMIT)) {
         return false;
     }
     double r = (x + MAGIC) - MAGIC;
-    uint64_t have = pl_f64_bits(r / pl__pow10[e]), want = pl_f64_bits(v);
+    uint64_t have = pl_f64_bits(r / pl__pow10_f64[e]), want = pl_f64_bits(v);
     *m = (int64_t)r;
     *fix = (int64_t)(want - have);
     return *fix >= -most && *fix <= most;

@@ -4,7 +4,7 @@
 
 #define PL__DECIMAL_MAX 22 /* 10^22 is the largest power of ten that is a double */
 
-extern const double pl__pow10[PL__DECIMAL_MAX + 1];
+extern const double pl__pow10_f64[PL__DECIMAL_MAX + 1];
 
 /** How a column scales, or that it does not. */
 struct pl__decimal {

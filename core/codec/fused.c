@@ -108,7 +108,7 @@ static void decode(struct run *r, const uint8_t *src, size_t n_src, size_t n, do
 const uint8_t *pl__fused_get(const uint8_t *p, const uint8_t *end, size_t n,
                              enum pl__ints_order order, int e, double *v)
 {
-    struct run r = {.delta = order == PL__INTS_DELTA, .scale = pl__pow10[e]};
+    struct run r = {.delta = order == PL__INTS_DELTA, .scale = pl__pow10_f64[e]};
     int64_t x0 = 0;
     if (order > PL__INTS_DELTA || !pl__have_avx2()) {
         return NULL;

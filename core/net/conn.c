@@ -73,10 +73,10 @@ void pl__conn_advance(struct pl__conn *c)
     while (!c->close_when_sent && (r = c->first) != NULL) {
         if (r->want_continue && !r->whole) {
             static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-            pl__out_add(&c->out, c->io.loop, text, sizeof(text) - 1);
+            pl__outq_add(&c->out, c->io.loop, text, sizeof(text) - 1);
             r->want_continue = false;
         }
-        pl__out_concat(&c->out, &r->out);
+        pl__outq_concat(&c->out, &r->out);
         if (r->reply != PL__REPLY_DONE) {
             return;
         }
@@ -98,7 +98,7 @@ static void tell_drained(struct pl__conn *c)
 {
     struct pl__request *r = c->first;
     if (r && r->reply == PL__REPLY_STREAMING && r->wrote && r->on_drained &&
-        pl__out_pending(&c->out, &c->io) <= PL__OUT_LOW) {
+        pl__outq_pending(&c->out, &c->io) <= PL__OUT_LOW) {
         r->wrote = false;
         r->on_drained(&r->pub);
     }
@@ -172,7 +172,7 @@ void pl__conn_service(struct pl__conn *c)
             return;
         }
         pl__conn_advance(c);
-        ssize_t sent = pl__out_flush(&c->out, &c->io);
+        ssize_t sent = pl__outq_flush(&c->out, &c->io);
         if (sent < 0) {
             pl__conn_close(c);
             return;
@@ -291,7 +291,7 @@ static void on_read(struct pl__io *io, const uint8_t *p, ssize_t n)
 static void on_written(struct pl__io *io, int status)
 {
     struct pl__conn *c = (struct pl__conn *)io;
-    size_t n = pl__out_written(&c->out, io);
+    size_t n = pl__outq_written(&c->out, io);
     if (status < 0) {
         pl__conn_close(c);
         return;
@@ -304,7 +304,7 @@ static void on_written(struct pl__io *io, int status)
 static void on_closed(struct pl__io *io)
 {
     struct pl__conn *c = (struct pl__conn *)io;
-    pl__out_clear(&c->out, io->loop);
+    pl__outq_clear(&c->out, io->loop);
     pl__account(io->loop->net, &c->accounted, 0);
     c->gone = true;
     if (c->n_live == 0) {
@@ -365,7 +365,7 @@ static void on_write_timeout(struct pl__timeout *t)
     struct pl__conn *c = PL__CONTAINER(t, struct pl__conn, out_timeout);
     struct pl_loop *l = c->io.loop;
     const struct pl_net_conf *conf = &l->net->conf;
-    uint64_t sent = c->sent + (c->out.bytes - pl__out_pending(&c->out, &c->io));
+    uint64_t sent = c->sent + (c->out.bytes - pl__outq_pending(&c->out, &c->io));
     uint64_t least =
         (uint64_t)conf->http_min_body_rate * (uint64_t)(conf->http_write_timeout_ms / 1000);
     if (sent - c->sent_mark < (least ? least : 1)) {

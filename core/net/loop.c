@@ -193,7 +193,7 @@ void pl__loop_fini(struct pl_loop *l)
     uv_run(&l->uv, UV_RUN_DEFAULT); /* closing callbacks, and zipping that still runs */
     uv_loop_close(&l->uv);
     pl__requests_free(l);
-    pl__out_pool_free(l);
+    pl__outq_pool_free(l);
     free(l->read_buf);
     l->read_buf = NULL;
     pthread_mutex_destroy(&l->lock);

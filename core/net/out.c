@@ -56,7 +56,7 @@ static void push(struct pl__out *o, struct pl__seg *s)
     o->last = s;
 }
 
-uint8_t *pl__out_reserve(struct pl__out *o, struct pl_loop *l, size_t n)
+uint8_t *pl__outq_reserve(struct pl__out *o, struct pl_loop *l, size_t n)
 {
     struct pl__seg *s = o->last;
     if (!s || s->cap - s->n < n) {
@@ -69,27 +69,27 @@ uint8_t *pl__out_reserve(struct pl__out *o, struct pl_loop *l, size_t n)
     return s->p + s->n;
 }
 
-void pl__out_commit(struct pl__out *o, size_t n)
+void pl__outq_commit(struct pl__out *o, size_t n)
 {
     o->last->n += n;
     o->bytes += n;
 }
 
-bool pl__out_add(struct pl__out *o, struct pl_loop *l, const void *p, size_t n)
+bool pl__outq_add(struct pl__out *o, struct pl_loop *l, const void *p, size_t n)
 {
-    uint8_t *to = n ? pl__out_reserve(o, l, n) : NULL;
+    uint8_t *to = n ? pl__outq_reserve(o, l, n) : NULL;
     if (to) {
         memcpy(to, p, n);
-        pl__out_commit(o, n);
+        pl__outq_commit(o, n);
     }
     return to || n == 0;
 }
 
-bool pl__out_take(struct pl__out *o, struct pl_loop *l, struct pl_buf *b)
+bool pl__outq_take(struct pl__out *o, struct pl_loop *l, struct pl_buf *b)
 {
     bool ok = true;
     if (b->n <= COPY_MAX) {
-        ok = pl__out_add(o, l, b->p, b->n);
+        ok = pl__outq_add(o, l, b->p, b->n);
         pl_buf_fini(b);
         return ok;
     }
@@ -105,7 +105,7 @@ bool pl__out_take(struct pl__out *o, struct pl_loop *l, struct pl_buf *b)
     return true;
 }
 
-void pl__out_concat(struct pl__out *to, struct pl__out *from)
+void pl__outq_concat(struct pl__out *to, struct pl__out *from)
 {
     if (from->first) {
         if (to->last) {
@@ -129,7 +129,7 @@ static void pop(struct pl__out *o, struct pl_loop *l)
     seg_free(l, s);
 }
 
-void pl__out_clear(struct pl__out *o, struct pl_loop *l)
+void pl__outq_clear(struct pl__out *o, struct pl_loop *l)
 {
     while (o->first) {
         pop(o, l);
@@ -161,7 +161,7 @@ static unsigned gather(struct pl__out *o, uv_buf_t *bufs)
     return n;
 }
 
-ssize_t pl__out_flush(struct pl__out *o, struct pl__io *io)
+ssize_t pl__outq_flush(struct pl__out *o, struct pl__io *io)
 {
     uv_buf_t bufs[PL__OUT_IOVS];
     ssize_t sent = 0;
@@ -193,7 +193,7 @@ ssize_t pl__out_flush(struct pl__out *o, struct pl__io *io)
     return sent;
 }
 
-size_t pl__out_written(struct pl__out *o, struct pl__io *io)
+size_t pl__outq_written(struct pl__out *o, struct pl__io *io)
 {
     size_t n = io->write_bytes;
     io->write_bytes = 0;
@@ -201,13 +201,13 @@ size_t pl__out_written(struct pl__out *o, struct pl__io *io)
     return n;
 }
 
-size_t pl__out_pending(const struct pl__out *o, const struct pl__io *io)
+size_t pl__outq_pending(const struct pl__out *o, const struct pl__io *io)
 {
     size_t unsent = io->writing ? io->t->unsent(io) : 0;
     return o->bytes - (io->writing ? io->write_bytes - unsent : 0);
 }
 
-void pl__out_pool_free(struct pl_loop *l)
+void pl__outq_pool_free(struct pl_loop *l)
 {
     while (l->free_segs) {
         struct pl__seg *s = l->free_segs;

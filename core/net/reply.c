@@ -93,7 +93,7 @@ static bool put_head(struct pl__request *r, int status, pl_str type, size_t leng
         r->close_after |= !r->head.http_1_1;
     }
     struct pl__out *o = out_of(r);
-    uint8_t *start = pl__out_reserve(o, l, 256 + type.n + r->extra.n + body.n);
+    uint8_t *start = pl__outq_reserve(o, l, 256 + type.n + r->extra.n + body.n);
     if (!start || r->extra.failed) {
         give_up(r);
         return false;
@@ -119,7 +119,7 @@ static bool put_head(struct pl__request *r, int status, pl_str type, size_t leng
     p = put(p, pl_buf_view(&r->extra));
     p = put(p, PL_STR("\r\n"));
     p = r->no_body ? p : put(p, body);
-    pl__out_commit(o, (size_t)(p - start));
+    pl__outq_commit(o, (size_t)(p - start));
     pl_count(n->m.requests[status < 600 ? status / 100 : 0], 1);
     return true;
 }
@@ -129,7 +129,7 @@ void pl__reply_whole(struct pl__request *r, int status, pl_str type, struct pl_b
     pl_str text = body ? pl_buf_view(body) : PL_STR_NULL;
     bool small = text.n <= SMALL_BODY;
     if (put_head(r, status, type, text.n, small ? text : PL_STR_NULL) && !small && !r->no_body &&
-        !pl__out_take(out_of(r), r->pub.loop, body)) {
+        !pl__outq_take(out_of(r), r->pub.loop, body)) {
         give_up(r);
     }
     if (body) {
@@ -194,8 +194,8 @@ bool pl_http_reply_write(struct pl_http_req *req, struct pl_buf *part)
         struct pl__out *o = out_of(r);
         char size[24];
         int n = snprintf(size, sizeof(size), "%zx\r\n", part->n);
-        ok = (!r->reply_chunked || pl__out_add(o, l, size, (size_t)n)) &&
-             pl__out_take(o, l, part) && (!r->reply_chunked || pl__out_add(o, l, "\r\n", 2));
+        ok = (!r->reply_chunked || pl__outq_add(o, l, size, (size_t)n)) &&
+             pl__outq_take(o, l, part) && (!r->reply_chunked || pl__outq_add(o, l, "\r\n", 2));
         r->wrote = true;
         pl__conn_dirty(r->conn);
     }
@@ -210,7 +210,7 @@ size_t pl_http_reply_pending(const struct pl_http_req *req)
 {
     const struct pl__request *r = (const struct pl__request *)req;
     const struct pl__conn *c = r->conn;
-    return r->out.bytes + (c->first == r ? pl__out_pending(&c->out, &c->io) : 0);
+    return r->out.bytes + (c->first == r ? pl__outq_pending(&c->out, &c->io) : 0);
 }
 
 void pl_http_reply_on_drained(struct pl_http_req *req, void (*drained)(struct pl_http_req *))
@@ -225,7 +225,7 @@ void pl_http_reply_end(struct pl_http_req *req)
         pl__request_free(r);
         return;
     }
-    if (r->reply_chunked && !pl__out_add(out_of(r), req->loop, "0\r\n\r\n", 5)) {
+    if (r->reply_chunked && !pl__outq_add(out_of(r), req->loop, "0\r\n\r\n", 5)) {
         give_up(r);
     }
     done(r);

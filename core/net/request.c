@@ -57,7 +57,7 @@ void pl__request_free(struct pl__request *r)
     struct pl_loop *l = r->pub.loop;
     struct pl__conn *c = r->conn;
     pl__account(l->net, &r->accounted, 0);
-    pl__out_clear(&r->out, l);
+    pl__outq_clear(&r->out, l);
     if (l->n_free_requests >= POOL_MAX) {
         destroy(r);
     } else {
@@ -96,7 +96,7 @@ void pl__requests_free(struct pl_loop *l)
     while (!pl__list_empty(&l->requests)) {
         struct pl__request *r = PL__CONTAINER(l->requests.next, struct pl__request, all);
         if (r->conn) { /* its handler has never answered */
-            pl__out_clear(&r->out, l);
+            pl__outq_clear(&r->out, l);
             pl__conn_released(r->conn);
         }
         destroy(r);

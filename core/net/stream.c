@@ -46,7 +46,7 @@ static void service(struct stream *s)
     if (s->io.closing || s->in_data) {
         return;
     }
-    ssize_t sent = pl__out_flush(&s->out, &s->io);
+    ssize_t sent = pl__outq_flush(&s->out, &s->io);
     if (sent < 0) {
         stream_kill(s);
         return;
@@ -163,7 +163,7 @@ static void on_read(struct pl__io *io, const uint8_t *p, ssize_t n)
 static void on_written(struct pl__io *io, int status)
 {
     struct stream *s = (struct stream *)io;
-    size_t n = pl__out_written(&s->out, io);
+    size_t n = pl__outq_written(&s->out, io);
     if (status < 0) {
         stream_kill(s);
         return;
@@ -177,7 +177,7 @@ static void on_closed(struct pl__io *io)
 {
     struct stream *s = (struct stream *)io;
     s->h->close(s->h->ctx, &s->pub);
-    pl__out_clear(&s->out, io->loop);
+    pl__outq_clear(&s->out, io->loop);
     pl__account(io->loop->net, &s->accounted, 0);
     pl_buf_fini(&s->in);
     free(s);
@@ -228,7 +228,7 @@ bool pl_stream_write(struct pl_stream *pub, struct pl_buf *part)
     struct stream *s = stream_of(pub);
     bool ok = !s->io.closing && !s->closing && !part->failed;
     if (ok && part->n) {
-        ok = pl__out_take(&s->out, pub->loop, part);
+        ok = pl__outq_take(&s->out, pub->loop, part);
         service(s);
     }
     pl_buf_fini(part);
@@ -238,7 +238,7 @@ bool pl_stream_write(struct pl_stream *pub, struct pl_buf *part)
 size_t pl_stream_pending(const struct pl_stream *pub)
 {
     const struct stream *s = stream_of(pub);
-    return pl__out_pending(&s->out, &s->io);
+    return pl__outq_pending(&s->out, &s->io);
 }
 
 void pl_stream_pause(struct pl_stream *pub)
