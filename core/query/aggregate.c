@@ -1,6 +1,6 @@
-/* sum, avg, count, min, max, group, stddev, stdvar: rows are folded into one accumulator per group as
- * they are computed, so that series x steps is never held. Each task has accumulators of its own,
- * which are merged in order: the result does not depend on which worker was idle. */
+/* sum, avg, count, min, max, group, stddev, stdvar: rows are folded into one accumulator per group
+ * as they are computed, so that series x steps is never held. Each task has accumulators of its
+ * own, which are merged in order: the result does not depend on which worker was idle. */
 #include "core/query/exec.h"
 
 #include <stdlib.h>
@@ -68,8 +68,9 @@ int pl__eval_aggregate(struct pl__exec *ex, const struct pl__frame *f, struct pl
                        struct pl__rows *out)
 {
     static const enum pl_agg ops[] = {
-        [PL__AGG_SUM] = PL_AGG_SUM, [PL__AGG_AVG] = PL_AGG_AVG, [PL__AGG_COUNT] = PL_AGG_COUNT,
-        [PL__AGG_MIN] = PL_AGG_MIN, [PL__AGG_MAX] = PL_AGG_MAX, [PL__AGG_GROUP] = PL_AGG_GROUP,
+        [PL__AGG_SUM] = PL_AGG_SUM,       [PL__AGG_AVG] = PL_AGG_AVG,
+        [PL__AGG_COUNT] = PL_AGG_COUNT,   [PL__AGG_MIN] = PL_AGG_MIN,
+        [PL__AGG_MAX] = PL_AGG_MAX,       [PL__AGG_GROUP] = PL_AGG_GROUP,
         [PL__AGG_STDDEV] = PL_AGG_STDDEV, [PL__AGG_STDVAR] = PL_AGG_STDVAR,
     };
     struct pl__rows rows;

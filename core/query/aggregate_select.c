@@ -21,7 +21,8 @@ static int groups_make(struct pl__exec *ex, const struct pl_expr *e, const struc
 {
     uint32_t *group = pl_arena_alloc(ex->arena, (r->n + 1) * sizeof *group);
     int err = group ? pl__group(ex, r->labels, r->n, &e->agg.by, e->agg.without, group,
-                                &out->labels, &out->n) : PL_ENOMEM;
+                                &out->labels, &out->n)
+                    : PL_ENOMEM;
     if (err < 0) {
         return pl__error_code(ex, err, e->at);
     }
@@ -258,12 +259,14 @@ static int limit_ratio(struct pl__exec *ex, const struct pl_expr *e, struct pl__
         ratio[s] = p[s] > 1 ? 1 : p[s] < -1 ? -1 : p[s];
         if (ratio[s] != p[s]) {
             pl__note(ex, true, e->agg.param->at,
-                     "ratio value should be between -1 and 1, got %g, capping to %g", p[s], ratio[s]);
+                     "ratio value should be between -1 and 1, got %g, capping to %g", p[s],
+                     ratio[s]);
         }
     }
     for (size_t i = 0; i < r->n; i++) {
         double *row = r->v + i * r->steps;
-        double place = (double)pl_hash64(r->labels[i].p, r->labels[i].n, 0) / 18446744073709551616.0;
+        double place =
+            (double)pl_hash64(r->labels[i].p, r->labels[i].n, 0) / 18446744073709551616.0;
         for (size_t s = 0; s < r->steps; s++) {
             if (!(ratio[s] >= 0 ? place < ratio[s] : place >= 1 + ratio[s])) {
                 row[s] = PL_ABSENT;
@@ -367,8 +370,8 @@ static void plain_number(struct pl_buf *b, double v)
     }
 }
 
-/** The counts as they come up: a row per label set of the result; several values and groups may share
- *  one, where the value's label is one of those grouped by. */
+/** The counts as they come up: a row per label set of the result; several values and groups may
+ * share one, where the value's label is one of those grouped by. */
 struct counts {
     struct pl__index keys; /* group and bits of the value */
     struct pl__index rows; /* labels of the result */
@@ -390,11 +393,13 @@ static bool grow(void *list, size_t *cap, size_t size)
 }
 
 /** The row of a label set. */
-static int counts_labels(struct pl__exec *ex, struct counts *c, pl_str labels, size_t steps, size_t *at)
+static int counts_labels(struct pl__exec *ex, struct counts *c, pl_str labels, size_t steps,
+                         size_t *at)
 {
     bool fresh;
     size_t i = *at = pl__index_put(&c->rows, labels, &fresh);
-    if (i == PL__INDEX_NONE || (fresh && i == c->cap_rows && !grow(&c->row, &c->cap_rows, sizeof *c->row))) {
+    if (i == PL__INDEX_NONE ||
+        (fresh && i == c->cap_rows && !grow(&c->row, &c->cap_rows, sizeof *c->row))) {
         return PL_ENOMEM;
     }
     if (fresh) {
@@ -430,8 +435,8 @@ static int counts_row(struct pl__exec *ex, struct counts *c, const struct pl_exp
         plain_number(&text, v);
     }
     pl__set_label(&labels, group_labels, e->agg.param->str, pl_buf_view(&text));
-    int err = text.failed || labels.failed
-                  ? PL_ENOMEM : counts_labels(ex, c, pl_buf_view(&labels), steps, at);
+    int err = text.failed || labels.failed ? PL_ENOMEM
+                                           : counts_labels(ex, c, pl_buf_view(&labels), steps, at);
     c->at[i] = (uint32_t)*at;
     pl_buf_fini(&text);
     pl_buf_fini(&labels);

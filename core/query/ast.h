@@ -1,10 +1,11 @@
-/* The syntax tree of PromQL. Nodes live in the arena of the query; strings are unquoted copies there
- * or pieces of the query text. Built by parse.c, typed by check.c, read by everything else. */
+/* The syntax tree of PromQL. Nodes live in the arena of the query; strings are unquoted copies
+ * there or pieces of the query text. Built by parse.c, typed by check.c, read by everything else.
+ */
 #pragma once
 #include "core/query/query.h"
 
 #define PL_QUERY_TEXT_MAX  (1u << 20) /* bytes of a query */
-#define PL_QUERY_DEPTH_MAX 2000      /* levels of the tree */
+#define PL_QUERY_DEPTH_MAX 2000       /* levels of the tree */
 
 /* What an expression yields, with the names Prometheus gives them. */
 #define PL__TYPES(X)                                                                               \
@@ -106,7 +107,7 @@ enum pl__card { PL__ONE_TO_ONE, PL__MANY_TO_ONE, PL__ONE_TO_MANY, PL__MANY_TO_MA
 /** on/ignoring, group_left/right and fill of a binary operator. */
 struct pl__matching {
     enum pl__card card;
-    bool on, given;          /* given: on or ignoring was written */
+    bool on, given; /* given: on or ignoring was written */
     bool fill_l, fill_r;
     double fill_left, fill_right;
     struct pl__names labels; /* of on or ignoring */
@@ -118,9 +119,9 @@ struct pl__func;
 struct pl_expr {
     enum pl__kind kind;
     enum pl__type type;
-    size_t at, end;      /* bytes [at, end) of the text */
+    size_t at, end; /* bytes [at, end) of the text */
     uint32_t depth;
-    bool invariant;      /* does not depend on the step */
+    bool invariant; /* does not depend on the step */
     union {
         struct {
             double v;
@@ -129,7 +130,7 @@ struct pl_expr {
         } num;
         pl_str str;
         struct {
-            pl_str name;        /* written before the braces; may be empty */
+            pl_str name;          /* written before the braces; may be empty */
             struct pl_matcher *m; /* the name's matcher comes last */
             size_t n;
             struct pl__when when;
@@ -175,7 +176,8 @@ struct pl__ast {
 /** Parse and check. On failure `ast` owns nothing. PL_EPARSE, PL_ELIMIT, PL_ENOMEM. */
 int pl__parse(struct pl_arena *a, pl_str text, struct pl__ast *ast, struct pl_query_error *err);
 void pl__ast_fini(struct pl__ast *ast);
-/** Move the matchers into the arena, without their expressions: nothing is left to fini. PL_ENOMEM. */
+/** Move the matchers into the arena, without their expressions: nothing is left to fini. PL_ENOMEM.
+ */
 int pl__ast_disown(struct pl__ast *ast);
 
 const char *pl__type_text(enum pl__type t); /* "vector" */

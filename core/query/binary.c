@@ -1,5 +1,5 @@
-/* Binary operators between scalars, and between a vector and a scalar (an element-wise map, lazy like
- * all maps). Between vectors: match.c, setop.c. */
+/* Binary operators between scalars, and between a vector and a scalar (an element-wise map, lazy
+ * like all maps). Between vectors: match.c, setop.c. */
 #include "core/query/exec.h"
 
 #include <math.h>

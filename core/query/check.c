@@ -1,6 +1,6 @@
-/* Types: what each operator, function and aggregation takes. The order of the checks and their words
- * are those of Prometheus, since the first error is the one that is shown. Also finds which parts of
- * the tree do not depend on the step. */
+/* Types: what each operator, function and aggregation takes. The order of the checks and their
+ * words are those of Prometheus, since the first error is the one that is shown. Also finds which
+ * parts of the tree do not depend on the step. */
 #include "core/query/parse.h"
 
 static bool check(struct pl__parser *p, struct pl_expr *e);
@@ -38,7 +38,8 @@ static bool check_binary(struct pl__parser *p, struct pl_expr *e)
         return false;
     }
     if (e->bin.returns_bool && !pl__op_compares(op)) {
-        pl__fail(p, PL_EPARSE, op_at(p, e), "bool modifier can only be used on comparison operators");
+        pl__fail(p, PL_EPARSE, op_at(p, e),
+                 "bool modifier can only be used on comparison operators");
         return false;
     }
     bool scalars = l->type == PL__TYPE_SCALAR && r->type == PL__TYPE_SCALAR;
@@ -74,7 +75,8 @@ static bool check_binary(struct pl__parser *p, struct pl_expr *e)
             return false;
         }
         if (pl__op_set(op)) {
-            pl__fail(p, PL_EPARSE, e->at, "set operator \"%s\" not allowed in binary scalar expression",
+            pl__fail(p, PL_EPARSE, e->at,
+                     "set operator \"%s\" not allowed in binary scalar expression",
                      pl__op_text(op));
             return false;
         }
@@ -82,11 +84,13 @@ static bool check_binary(struct pl__parser *p, struct pl_expr *e)
         m->on = m->given = false;
     } else if (pl__op_set(op)) {
         if (m->card != PL__MANY_TO_MANY) {
-            pl__fail(p, PL_EPARSE, e->at, "no grouping allowed for \"%s\" operation", pl__op_text(op));
+            pl__fail(p, PL_EPARSE, e->at, "no grouping allowed for \"%s\" operation",
+                     pl__op_text(op));
             return false;
         }
         if (m->fill_l || m->fill_r) {
-            pl__fail(p, PL_EPARSE, e->at, "filling in missing series not allowed for set operators");
+            pl__fail(p, PL_EPARSE, e->at,
+                     "filling in missing series not allowed for set operators");
             return false;
         }
     }
@@ -99,13 +103,14 @@ static bool check_call(struct pl__parser *p, struct pl_expr *e)
     size_t want = strlen(fn->args), n = e->call.n;
     if (fn->variadic == 0) {
         if (n != want) {
-            pl__fail(p, PL_EPARSE, e->at, "expected %zu argument(s) in call to \"%s\", got %zu", want,
-                     fn->name, n);
+            pl__fail(p, PL_EPARSE, e->at, "expected %zu argument(s) in call to \"%s\", got %zu",
+                     want, fn->name, n);
             return false;
         }
     } else if (n + 1 < want) {
-        pl__fail(p, PL_EPARSE, e->at, "expected at least %zu argument(s) in call to \"%s\", got %zu",
-                 want - 1, fn->name, n);
+        pl__fail(p, PL_EPARSE, e->at,
+                 "expected at least %zu argument(s) in call to \"%s\", got %zu", want - 1, fn->name,
+                 n);
         return false;
     } else if (fn->variadic > 0 && n > want - 1 + (size_t)fn->variadic) {
         pl__fail(p, PL_EPARSE, e->at, "expected at most %zu argument(s) in call to \"%s\", got %zu",
@@ -178,7 +183,8 @@ static bool check(struct pl__parser *p, struct pl_expr *e)
             return false;
         }
         if (e->sub.expr->type != PL__TYPE_VECTOR) {
-            pl__fail(p, PL_EPARSE, e->at, "subquery is only allowed on instant vector, got %s instead",
+            pl__fail(p, PL_EPARSE, e->at,
+                     "subquery is only allowed on instant vector, got %s instead",
                      pl__type_text(e->sub.expr->type));
             return false;
         }
@@ -194,9 +200,11 @@ static bool check(struct pl__parser *p, struct pl_expr *e)
             return false;
         }
         if (e->un.expr->type != PL__TYPE_SCALAR && e->un.expr->type != PL__TYPE_VECTOR) {
-            pl__fail(p, PL_EPARSE, e->at,
-                     "unary expression only allowed on expressions of type scalar or instant vector, "
-                     "got \"%s\"", pl__type_doc(e->un.expr->type));
+            pl__fail(
+                p, PL_EPARSE, e->at,
+                "unary expression only allowed on expressions of type scalar or instant vector, "
+                "got \"%s\"",
+                pl__type_doc(e->un.expr->type));
             return false;
         }
         return true;

@@ -5,7 +5,8 @@
 
 #define TIME_MAX 900000000000000000ll /* ms; keeps sums of times and ranges within 64 bits */
 
-struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f, const struct pl__when *w)
+struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f,
+                         const struct pl__when *w)
 {
     int64_t last = f->start + (int64_t)(f->n ? f->n - 1 : 0) * f->step;
     struct pl__refs r = {f->start, f->step, last};
@@ -26,9 +27,10 @@ static int open_selector(struct pl__exec *ex, struct pl_expr *e, struct pl__cols
     int err = ops->select(ex->src->ctx, &sel, out->t0, out->t1, ex->conf->max_series, &out->set);
     if (err < 0) {
         out->set = NULL;
-        return err == PL_ELIMIT ? pl__error(ex, err, e->at, "the selector matches more than %zu series",
-                                            ex->conf->max_series)
-                                : pl__error_code(ex, err, e->at);
+        return err == PL_ELIMIT
+                   ? pl__error(ex, err, e->at, "the selector matches more than %zu series",
+                               ex->conf->max_series)
+                   : pl__error_code(ex, err, e->at);
     }
     size_t n = ops->count(out->set);
     struct pl_buf *buf = pl__labelbuf_new(ex);
@@ -53,10 +55,7 @@ static int open_selector(struct pl__exec *ex, struct pl_expr *e, struct pl__cols
     return 0;
 }
 
-static int64_t floor_to(int64_t t, int64_t step)
-{
-    return t - ((t % step) + step) % step;
-}
+static int64_t floor_to(int64_t t, int64_t step) { return t - ((t % step) + step) % step; }
 
 static int open_subquery(struct pl__exec *ex, struct pl_expr *e, struct pl__cols *out)
 {
@@ -174,7 +173,8 @@ int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
     if (limit && used >= limit) {
         return PL_ELIMIT;
     }
-    int err = ex->src->ops->read(w->reader, i, c->t0, c->t1, limit ? (size_t)(limit - used) : 0, &w->col);
+    int err =
+        ex->src->ops->read(w->reader, i, c->t0, c->t1, limit ? (size_t)(limit - used) : 0, &w->col);
     if (err < 0) {
         return err;
     }

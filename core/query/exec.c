@@ -36,7 +36,8 @@ int pl__error_code(struct pl__exec *ex, int code, size_t at)
                              "execution (limit %llu): narrow the selector or the time range",
                              (unsigned long long)ex->conf->max_samples);
         }
-        return pl__error(ex, code, at, "query needs more than its %zu bytes of memory: narrow the "
+        return pl__error(ex, code, at,
+                         "query needs more than its %zu bytes of memory: narrow the "
                          "selector, the time range, or take a longer step",
                          ex->conf->max_memory_bytes);
     default:
@@ -58,8 +59,8 @@ void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    pl_str note = pl_arena_f(ex->arena, "PromQL %s: %s (%zu:%zu)", warning ? "warning" : "info", text,
-                             line, column);
+    pl_str note = pl_arena_f(ex->arena, "PromQL %s: %s (%zu:%zu)", warning ? "warning" : "info",
+                             text, line, column);
     size_t n = ex->n_notes[warning];
     for (size_t i = 0; i < n; i++) {
         if (pl_str_eq(ex->notes[warning][i], note)) {
@@ -141,7 +142,8 @@ static int eval_selector(struct pl__exec *ex, const struct pl__frame *f, struct 
     return err;
 }
 
-static int eval_number(struct pl__exec *ex, const struct pl__frame *f, double v, struct pl__rows *out)
+static int eval_number(struct pl__exec *ex, const struct pl__frame *f, double v,
+                       struct pl__rows *out)
 {
     int err = pl__rows_new(ex, 1, f->n, out);
     for (size_t s = 0; err >= 0 && s < f->n; s++) {
@@ -222,7 +224,8 @@ static int repeat(struct pl__exec *ex, struct pl__rows *r, size_t steps)
     return 0;
 }
 
-int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e, struct pl__rows *out)
+int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+             struct pl__rows *out)
 {
     int err = pl__tick(ex);
     if (err < 0) {

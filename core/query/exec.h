@@ -1,7 +1,7 @@
-/* Inside of the evaluator. A query is evaluated over all steps of a frame at once: an expression yields
- * rows, one per series, of one value per step. Rows are lazy where they can be: a selector or range
- * function with its element-wise maps is decoded and computed row by row, by all workers, straight
- * into the result or into the accumulators of an aggregation; nothing else is held.
+/* Inside of the evaluator. A query is evaluated over all steps of a frame at once: an expression
+ * yields rows, one per series, of one value per step. Rows are lazy where they can be: a selector
+ * or range function with its element-wise maps is decoded and computed row by row, by all workers,
+ * straight into the result or into the accumulators of an aggregation; nothing else is held.
  *
  *   labelset.c   label sets: projection, names dropped, index
  *   cols.c       selector, subquery -> columns of samples, one series at a time
@@ -17,7 +17,7 @@
 
 #include <stdatomic.h>
 
-#define PL__SUBQUERY_STEP_MS 60000 /* where a subquery names none: Prometheus' evaluation interval */
+#define PL__SUBQUERY_STEP_MS 60000 /* of a subquery that names none */
 #define PL__NOTES_MAX        10    /* warnings, and as many infos */
 #define PL__MAPS_MAX         8
 
@@ -30,14 +30,14 @@ struct pl__frame {
 struct pl__exec {
     const struct pl_query_conf *conf;
     const struct pl_source *src;
-    struct pl_arena *arena;        /* the query's: labels, scalars; the calling thread's */
+    struct pl_arena *arena; /* the query's: labels, scalars; the calling thread's */
     struct pl_query_error *err;
     pl_str text;
     int64_t start, end, lookback_ms; /* of the whole query: @ start(), @ end() */
     bool instant;
     _Atomic uint64_t samples, chunks, series;
-    _Atomic size_t memory;         /* of values */
-    struct pl__labelbuf *bufs;     /* labels of selectors */
+    _Atomic size_t memory;          /* of values */
+    struct pl__labelbuf *bufs;      /* labels of selectors */
     pl_str notes[2][PL__NOTES_MAX]; /* infos, warnings */
     size_t n_notes[2];
 };
@@ -50,13 +50,14 @@ int pl__error_code(struct pl__exec *ex, int code, size_t at);
 /** Add a warning or info once, with its place: "PromQL info: ... (1:6)". */
 void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/** Cancelled, over the deadline? PL_ECANCELED, PL_ETIMEOUT. Any thread; in every loop over series. */
+/** Over the deadline, cancelled? PL_ETIMEOUT, PL_ECANCELED. Any thread; in all loops over series.
+ */
 int pl__tick(struct pl__exec *ex);
 /** Account for values; PL_ELIMIT over the budget. Any thread. */
 int pl__charge(struct pl__exec *ex, size_t bytes);
 void *pl__values_new(struct pl__exec *ex, size_t n, size_t size, int *err); /* malloc, accounted */
 void pl__values_free(struct pl__exec *ex, void *p, size_t n, size_t size);
-/** Append to a buffer owned by the query; views of it stay valid once `pl__labels_done` was called. */
+/** Label bytes owned by the query; views are taken once all is appended. */
 struct pl__labelbuf {
     struct pl__labelbuf *next;
     struct pl_buf buf;
@@ -97,9 +98,9 @@ void pl__labels_show(struct pl_buf *out, pl_str canon);
 struct pl__cols {
     size_t n;
     pl_str *labels;
-    void *set;                 /* selector */
+    void *set; /* selector */
     int64_t t0, t1;
-    struct pl__rows *inner;    /* subquery: materialised, owned */
+    struct pl__rows *inner; /* subquery: materialised, owned */
     struct pl__frame frame;
 };
 /** What a worker needs to read columns and make rows. */
@@ -108,7 +109,7 @@ struct pl__worker {
     const struct pl__cols *cols;
     void *reader;
     struct pl_columns col;
-    uint32_t *lo, *hi;         /* windows, one per step */
+    uint32_t *lo, *hi; /* windows, one per step */
     double *row, *scratch;
     size_t steps_cap, scratch_cap;
 };
@@ -121,7 +122,8 @@ void pl__cols_fini(struct pl__exec *ex, struct pl__cols *c);
 struct pl__refs {
     int64_t ref0, step, last;
 };
-struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f, const struct pl__when *w);
+struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f,
+                         const struct pl__when *w);
 /** Columns of a selector (range_ms or the lookback before each ref) or a subquery. */
 int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                   struct pl__cols *out, struct pl__refs *refs);
@@ -143,6 +145,7 @@ struct pl__windows {
 /** Fill out[w.n]: all steps of a series in one pass. */
 typedef void (*pl__range_fn)(const struct pl__windows *w, double *out);
 
+/* clang-format off */
 #define PL__RANGES(X)                                                                              \
     X(AVG_OVER_TIME, avg_over_time) X(SUM_OVER_TIME, sum_over_time)                                \
     X(MIN_OVER_TIME, min_over_time) X(MAX_OVER_TIME, max_over_time)                                \
@@ -155,6 +158,7 @@ typedef void (*pl__range_fn)(const struct pl__windows *w, double *out);
     X(RATE, rate) X(INCREASE, increase) X(DELTA, delta) X(IRATE, irate) X(IDELTA, idelta)          \
     X(CHANGES, changes) X(RESETS, resets) X(DERIV, deriv) X(PREDICT_LINEAR, predict_linear)        \
     X(DOUBLE_EXPONENTIAL_SMOOTHING, double_exponential_smoothing)
+/* clang-format on */
 enum pl__range {
 #define PL__RANGE_ENUM(name, fn) PL__RANGE_##name,
     PL__RANGES(PL__RANGE_ENUM)
@@ -176,19 +180,19 @@ struct pl__map {
 struct pl__rows {
     size_t n, steps;
     pl_str *labels;
-    double *v;            /* n x steps, owned; NULL while lazy */
-    size_t cells;         /* room in v: what was accounted for */
+    double *v;    /* n x steps, owned; NULL while lazy */
+    size_t cells; /* room in v: what was accounted for */
     /* lazy: */
     struct pl__cols cols;
     struct pl__refs refs;
-    pl__range_fn range;   /* NULL: instant selector */
-    bool as_time;         /* the time of the sample in seconds instead of its value */
+    pl__range_fn range; /* NULL: instant selector */
+    bool as_time;       /* the time of the sample in seconds instead of its value */
     int64_t range_ms, eval0, eval_step;
     const double *p1, *p2;
     bool p1_same;
     struct pl__map map[PL__MAPS_MAX];
     size_t n_maps;
-    bool ordered;         /* the order of the rows means something (instant queries) */
+    bool ordered; /* the order of the rows means something (instant queries) */
 };
 void pl__rows_fini(struct pl__exec *ex, struct pl__rows *r);
 /** n rows of `steps` values to fill; labels to be set. */
@@ -210,8 +214,10 @@ int pl__parallel(struct pl__exec *ex, size_t n,
 
 /* ------------------------------------------------------------------ the tree */
 
-/** Rows of a vector expression; scalars have one row without labels. On failure out is not owned. */
-int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e, struct pl__rows *out);
+/** Rows of a vector expression; scalars have one row without labels. On failure out is not owned.
+ */
+int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+             struct pl__rows *out);
 /** The same, materialised. */
 int pl__eval_values(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                     struct pl__rows *out);
@@ -239,11 +245,14 @@ static inline double pl__step_s(const struct pl__frame *f, size_t i)
     return (double)(f->start + (int64_t)i * f->step) / 1000;
 }
 
-/* ------------------------------------------------------------------ functions (the table names them) */
+/* ------------------------------------------------------------------ functions (the table names
+ * them) */
 
+/* clang-format off */
 #define PL__EVALS(X)                                                                               \
     X(range) X(math) X(clamp) X(round) X(date) X(time) X(timestamp) X(pi) X(scalar) X(vector)      \
     X(absent) X(sort) X(label_replace) X(label_join) X(histogram) X(native) X(info)
+/* clang-format on */
 #define PL__EVAL_DECL(name)                                                                        \
     int pl__fn_##name(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,           \
                       struct pl__rows *out);
@@ -253,17 +262,25 @@ PL__EVALS(PL__EVAL_DECL)
 enum { PL__CLAMP_BOTH, PL__CLAMP_MIN, PL__CLAMP_MAX };
 enum { PL__SORT_ASC, PL__SORT_DESC, PL__SORT_LABEL, PL__SORT_LABEL_DESC };
 enum { PL__HIST_QUANTILE, PL__HIST_FRACTION };
+/* clang-format off */
 #define PL__MATHS(X)                                                                               \
     X(ABS, fabs) X(CEIL, ceil) X(FLOOR, floor) X(EXP, exp) X(SQRT, sqrt) X(LN, log) X(LOG2, log2)  \
     X(LOG10, log10) X(SGN, sgn) X(SIN, sin) X(COS, cos) X(TAN, tan) X(ASIN, asin) X(ACOS, acos)    \
     X(ATAN, atan) X(SINH, sinh) X(COSH, cosh) X(TANH, tanh) X(ASINH, asinh) X(ACOSH, acosh)        \
     X(ATANH, atanh) X(DEG, deg) X(RAD, rad)
+/* clang-format on */
 enum pl__math {
 #define PL__MATH_ENUM(name, fn) PL__MATH_##name,
     PL__MATHS(PL__MATH_ENUM)
 #undef PL__MATH_ENUM
 };
 enum {
-    PL__DATE_MINUTE, PL__DATE_HOUR, PL__DATE_DAY_OF_WEEK, PL__DATE_DAY_OF_MONTH,
-    PL__DATE_DAY_OF_YEAR, PL__DATE_DAYS_IN_MONTH, PL__DATE_MONTH, PL__DATE_YEAR,
+    PL__DATE_MINUTE,
+    PL__DATE_HOUR,
+    PL__DATE_DAY_OF_WEEK,
+    PL__DATE_DAY_OF_MONTH,
+    PL__DATE_DAY_OF_YEAR,
+    PL__DATE_DAYS_IN_MONTH,
+    PL__DATE_MONTH,
+    PL__DATE_YEAR,
 };

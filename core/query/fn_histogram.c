@@ -1,6 +1,7 @@
 /* histogram_quantile and histogram_fraction over classic histograms: series `..._bucket` with
  * cumulative counts by the upper bound in the label le. Native histograms are refused by name.
- * Interpolation and the repair of counts that are not monotonic are Prometheus' (promql/quantile.go). */
+ * Interpolation and the repair of counts that are not monotonic are Prometheus'
+ * (promql/quantile.go). */
 #include "core/query/exec.h"
 
 #include "core/codec/codec.h"
@@ -108,8 +109,9 @@ static double rank_of(double v, const struct bucket *b, size_t n)
             return before;
         }
         if (b[i].le > v) {
-            return lower == -INFINITY ? b[i].count
-                                      : before + (b[i].count - before) * (v - lower) / (b[i].le - lower);
+            return lower == -INFINITY
+                       ? b[i].count
+                       : before + (b[i].count - before) * (v - lower) / (b[i].le - lower);
         }
         before = b[i].count;
     }
@@ -151,7 +153,8 @@ static bool evaluate(const struct pl__rows *in, const struct row *rows, size_t n
             }
         }
         out[s] = k == 0 ? PL_ABSENT
-                 : p2 ? bucket_fraction(p1[s], p2[s], b, k) : bucket_quantile(p1[s], b, k, &forced);
+                 : p2   ? bucket_fraction(p1[s], p2[s], b, k)
+                        : bucket_quantile(p1[s], b, k, &forced);
     }
     return forced;
 }
@@ -165,8 +168,9 @@ static int histograms(struct pl__exec *ex, struct pl_expr *e, const struct pl__r
     uint32_t *group = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *group);
     struct row *row = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *row);
     struct bucket *b = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *b);
-    int err = group && row && b ? pl__group(ex, in->labels, in->n, &names, true, group, &labels,
-                                            &n_groups) : PL_ENOMEM;
+    int err = group && row && b
+                  ? pl__group(ex, in->labels, in->n, &names, true, group, &labels, &n_groups)
+                  : PL_ENOMEM;
     size_t *first = err < 0 ? NULL : pl_arena_zalloc(ex->arena, (n_groups + 2) * sizeof *first);
     if (!first) {
         return pl__error_code(ex, err < 0 ? err : PL_ENOMEM, e->at);
@@ -176,8 +180,10 @@ static int histograms(struct pl__exec *ex, struct pl_expr *e, const struct pl__r
         pl_str text = pl_labels_get(in->labels[i], PL_STR("le"));
         if (pl_number_parse(text, &le) < 0) {
             pl_str name = pl_labels_get(in->labels[i], PL_METRIC_NAME);
-            pl__note(ex, true, at, "bucket label \"le\" is missing or has a malformed value of \"%.*s\""
-                     " for metric name \"%.*s\"", PL_PRS(text), PL_PRS(name));
+            pl__note(ex, true, at,
+                     "bucket label \"le\" is missing or has a malformed value of \"%.*s\""
+                     " for metric name \"%.*s\"",
+                     PL_PRS(text), PL_PRS(name));
             group[i] = UINT32_MAX;
             continue;
         }
@@ -200,10 +206,13 @@ static int histograms(struct pl__exec *ex, struct pl_expr *e, const struct pl__r
         qsort(row + first[g], n, sizeof *row, by_le);
         out->labels[g] = labels[g];
         if (evaluate(in, row + first[g], n, b, p1, p2, out->v + g * out->steps)) {
-            pl_str name = n ? pl_labels_get(in->labels[row[first[g]].at], PL_METRIC_NAME) : PL_STR("");
-            pl__note(ex, false, at, "input to histogram_quantile needed to be fixed for monotonicity "
+            pl_str name =
+                n ? pl_labels_get(in->labels[row[first[g]].at], PL_METRIC_NAME) : PL_STR("");
+            pl__note(ex, false, at,
+                     "input to histogram_quantile needed to be fixed for monotonicity "
                      "(see https://prometheus.io/docs/prometheus/latest/querying/functions/"
-                     "#histogram_quantile) for metric name \"%.*s\"", PL_PRS(name));
+                     "#histogram_quantile) for metric name \"%.*s\"",
+                     PL_PRS(name));
         }
     }
     if (err < 0) {
@@ -246,5 +255,6 @@ int pl__fn_native(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr
     (void)f, (void)out;
     return pl__error(ex, PL_EUNSUPPORTED, e->at,
                      "%s() works on native histograms, which are not supported: take the series "
-                     "_sum, _count and _bucket of a classic histogram", e->call.fn->name);
+                     "_sum, _count and _bucket of a classic histogram",
+                     e->call.fn->name);
 }

@@ -12,14 +12,14 @@ static int check_label(struct pl__exec *ex, const struct pl_expr *e, const char 
 }
 
 /** Give row i the labels in b. */
-static int set_labels(struct pl__exec *ex, pl_str *labels, size_t i,
-                      const struct pl_buf *b)
+static int set_labels(struct pl__exec *ex, pl_str *labels, size_t i, const struct pl_buf *b)
 {
     labels[i] = b->failed ? PL_STR_NULL : pl_arena_dup(ex->arena, pl_buf_view(b));
     return labels[i].p ? 0 : PL_ENOMEM;
 }
 
-static int finish(struct pl__exec *ex, struct pl_expr *e, struct pl__rows *out, pl_str *labels, int err)
+static int finish(struct pl__exec *ex, struct pl_expr *e, struct pl__rows *out, pl_str *labels,
+                  int err)
 {
     if (err < 0) {
         err = pl__error_code(ex, err, e->at);
@@ -46,7 +46,8 @@ int pl__fn_label_replace(struct pl__exec *ex, const struct pl__frame *f, struct 
     int err = pl_regex_new(pattern, &re, why, sizeof why);
     if (err < 0) {
         return pl__error(ex, err == PL_ENOMEM ? err : PL_EINVAL, e->call.args[4]->at,
-                         "invalid regular expression in label_replace(): %.*s: %s", PL_PRS(pattern), why);
+                         "invalid regular expression in label_replace(): %.*s: %s", PL_PRS(pattern),
+                         why);
     }
     err = check_label(ex, e, "destination", dst);
     err = err < 0 ? err : pl__eval(ex, f, e->call.args[0], out);

@@ -1,12 +1,13 @@
-/* Functions of range vectors: rate and its kin, *_over_time, regression and smoothing. Each fills all
- * steps of one series; the arithmetic that every dashboard uses is core/kernel's, the rest is here,
- * in Prometheus' order of operations (promql/functions.go names them). */
+/* Functions of range vectors: rate and its kin, *_over_time, regression and smoothing. Each fills
+ * all steps of one series; the arithmetic that every dashboard uses is core/kernel's, the rest is
+ * here, in Prometheus' order of operations (promql/functions.go names them). */
 #include "core/query/exec.h"
 
 #include "core/codec/codec.h"
 
 #include <math.h>
 
+/* clang-format off */
 #define OVER(name, op)                                                                             \
     static void name(const struct pl__windows *w, double *out)                                     \
     {                                                                                              \
@@ -37,6 +38,7 @@ RATE(delta, PL_DELTA)
 RATE(irate, PL_IRATE)
 RATE(idelta, PL_IDELTA)
 #undef RATE
+/* clang-format on */
 
 static void quantile_over_time(const struct pl__windows *w, double *out)
 {
@@ -194,8 +196,9 @@ pl__range_fn pl__range_of(int which)
 /** Metric names that counters have, by convention. */
 static bool counter_name(pl_str name)
 {
-    return name.n == 0 || pl_str_ends(name, PL_STR("_total")) || pl_str_ends(name, PL_STR("_sum")) ||
-           pl_str_ends(name, PL_STR("_count")) || pl_str_ends(name, PL_STR("_bucket"));
+    return name.n == 0 || pl_str_ends(name, PL_STR("_total")) ||
+           pl_str_ends(name, PL_STR("_sum")) || pl_str_ends(name, PL_STR("_count")) ||
+           pl_str_ends(name, PL_STR("_bucket"));
 }
 
 static int check_factors(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
@@ -234,9 +237,11 @@ static void note(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     for (size_t i = 0; i < r->n && ex->n_notes[0] < PL__NOTES_MAX; i++) {
         pl_str name = pl_labels_get(r->labels[i], PL_METRIC_NAME);
         if (!counter_name(name) && !pl_str_eq(name, last)) {
-            pl__note(ex, false, range->at,
-                     "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
-                     "\"%.*s\"", PL_PRS(name));
+            pl__note(
+                ex, false, range->at,
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+                "\"%.*s\"",
+                PL_PRS(name));
             last = name;
         }
     }
@@ -259,8 +264,13 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
         return err;
     }
     *out = (struct pl__rows){
-        .steps = f->n, .range = pl__range_of(e->call.fn->which), .eval0 = f->start,
-        .eval_step = f->step, .p1 = p[0], .p2 = p[1], .p1_same = true,
+        .steps = f->n,
+        .range = pl__range_of(e->call.fn->which),
+        .eval0 = f->start,
+        .eval_step = f->step,
+        .p1 = p[0],
+        .p2 = p[1],
+        .p1_same = true,
         .range_ms = range->kind == PL__SUBQUERY ? range->sub.range_ms : range->sel.range_ms,
     };
     for (size_t s = 1; p[0] && s < f->n; s++) {

@@ -15,7 +15,8 @@ int pl__fn_time(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *
     return err;
 }
 
-int pl__fn_pi(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e, struct pl__rows *out)
+int pl__fn_pi(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+              struct pl__rows *out)
 {
     (void)e;
     int err = pl__rows_new(ex, 1, f->n, out);

@@ -104,7 +104,8 @@ int pl__fn_absent(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr
     }
     if (e->call.fn->which) {
         r = (struct pl__rows){
-            .steps = f->n, .range = pl__range_of(PL__RANGE_PRESENT_OVER_TIME),
+            .steps = f->n,
+            .range = pl__range_of(PL__RANGE_PRESENT_OVER_TIME),
             .range_ms = arg->kind == PL__SUBQUERY ? arg->sub.range_ms : arg->sel.range_ms,
         };
         err = pl__cols_open(ex, f, arg, &r.cols, &r.refs);

@@ -18,12 +18,12 @@ typedef int (*pl__fn)(struct pl__exec *ex, const struct pl__frame *f, struct pl_
 
 struct pl__func {
     const char *name;
-    const char *args;  /* a letter each: v vector, m range vector, s scalar, S string */
-    int variadic;      /* the last may be missing, or come up to so often; -1: any number */
+    const char *args; /* a letter each: v vector, m range vector, s scalar, S string */
+    int variadic;     /* the last may be missing, or come up to so often; -1: any number */
     enum pl__type returns;
     unsigned flags;
     pl__fn eval;
-    int which;         /* the evaluator's own: which of its functions */
+    int which; /* the evaluator's own: which of its functions */
     const char *doc;
 };
 const struct pl__func *pl__func_find(pl_str name);

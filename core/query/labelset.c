@@ -1,5 +1,5 @@
-/* Label sets as canonical bytes (core/model/labels.h): projection, editing, order, and an index that
- * gives each a dense number without building strings. */
+/* Label sets as canonical bytes (core/model/labels.h): projection, editing, order, and an index
+ * that gives each a dense number without building strings. */
 #include "core/query/exec.h"
 #include "core/query/lex.h"
 

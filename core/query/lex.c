@@ -1,6 +1,6 @@
 /* Lexer of PromQL: text -> tokens, one at a time. The language is that of Prometheus 3 (its manual,
- * "Querying basics"), the words of the errors are those its users know. Context matters: inside braces
- * words are label names, inside brackets ':' stands between range and step. */
+ * "Querying basics"), the words of the errors are those its users know. Context matters: inside
+ * braces words are label names, inside brackets ':' stands between range and step. */
 #include "core/query/lex.h"
 
 static const struct {
@@ -15,7 +15,7 @@ static const struct {
 #define AGG_WORD(name, text, param) {text, PL__T_AGG, PL__AGG_##name},
     PL__AGGS(AGG_WORD)
 #undef AGG_WORD
-    {"offset", PL__T_KEYWORD, PL__K_OFFSET},
+        {"offset", PL__T_KEYWORD, PL__K_OFFSET},
     {"by", PL__T_KEYWORD, PL__K_BY},
     {"without", PL__T_KEYWORD, PL__K_WITHOUT},
     {"on", PL__T_KEYWORD, PL__K_ON},
@@ -33,10 +33,7 @@ static const struct {
 };
 
 static bool is_digit(int c) { return c >= '0' && c <= '9'; }
-static bool is_alpha(int c)
-{
-    return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+static bool is_alpha(int c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 static bool is_alnum(int c) { return is_alpha(c) || is_digit(c); }
 static bool is_space(int c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -116,9 +113,10 @@ static struct pl__token lex_string(struct pl__lexer *l, size_t at)
                 return fail(l, at, "unterminated raw string");
             }
         } else if (c < 0 || c == '\n') {
-            return fail(l, at, c < 0 && l->in.p[l->pos - 1] == '\\' && l->pos - at > 1
-                                   ? "escape sequence not terminated"
-                                   : "unterminated quoted string");
+            return fail(l, at,
+                        c < 0 && l->in.p[l->pos - 1] == '\\' && l->pos - at > 1
+                            ? "escape sequence not terminated"
+                            : "unterminated quoted string");
         }
         if (c == quote) {
             l->pos++;
@@ -165,7 +163,9 @@ static struct pl__token lex_string(struct pl__lexer *l, size_t at)
         }
         for (int i = 0; i < digits; i++, l->pos++) {
             c = peek(l, 0);
-            int d = is_digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : 99;
+            int d = is_digit(c)                          ? c - '0'
+                    : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                         : 99;
             if (c < 0) {
                 return fail(l, at, "escape sequence not terminated");
             }
@@ -318,7 +318,9 @@ static struct pl__token lex_in_braces(struct pl__lexer *l, size_t at)
         return make(l, PL__T_IDENT, 0, at);
     }
     switch (c) {
-    case '"': case '\'': case '`':
+    case '"':
+    case '\'':
+    case '`':
         return lex_string(l, at);
     case ',':
         l->pos++;
@@ -391,16 +393,26 @@ struct pl__token pl__lex_next(struct pl__lexer *l)
         }
         l->done = true;
         return (struct pl__token){PL__T_EOF, 0, at, PL_STR_NULL};
-    case ',': return lex_one(l, PL__T_COMMA, at);
-    case '*': return lex_op(l, at, PL__OP_MUL, 1);
-    case '/': return lex_op(l, at, PL__OP_DIV, 1);
-    case '%': return lex_op(l, at, PL__OP_MOD, 1);
-    case '+': return lex_op(l, at, PL__OP_ADD, 1);
-    case '-': return lex_op(l, at, PL__OP_SUB, 1);
-    case '^': return lex_op(l, at, PL__OP_POW, 1);
-    case '<': return d == '=' ? lex_op(l, at, PL__OP_LE, 2) : lex_op(l, at, PL__OP_LT, 1);
-    case '>': return d == '=' ? lex_op(l, at, PL__OP_GE, 2) : lex_op(l, at, PL__OP_GT, 1);
-    case '@': return lex_one(l, PL__T_AT, at);
+    case ',':
+        return lex_one(l, PL__T_COMMA, at);
+    case '*':
+        return lex_op(l, at, PL__OP_MUL, 1);
+    case '/':
+        return lex_op(l, at, PL__OP_DIV, 1);
+    case '%':
+        return lex_op(l, at, PL__OP_MOD, 1);
+    case '+':
+        return lex_op(l, at, PL__OP_ADD, 1);
+    case '-':
+        return lex_op(l, at, PL__OP_SUB, 1);
+    case '^':
+        return lex_op(l, at, PL__OP_POW, 1);
+    case '<':
+        return d == '=' ? lex_op(l, at, PL__OP_LE, 2) : lex_op(l, at, PL__OP_LT, 1);
+    case '>':
+        return d == '=' ? lex_op(l, at, PL__OP_GE, 2) : lex_op(l, at, PL__OP_GT, 1);
+    case '@':
+        return lex_one(l, PL__T_AT, at);
     case '=':
         if (d == '=') {
             return lex_op(l, at, PL__OP_EQ, 2);
@@ -414,7 +426,9 @@ struct pl__token pl__lex_next(struct pl__lexer *l)
             return fail_char(l, at, "unexpected character after '!'", at + 1, "");
         }
         return lex_op(l, at, PL__OP_NE, 2);
-    case '"': case '\'': case '`':
+    case '"':
+    case '\'':
+    case '`':
         return lex_string(l, at);
     case '(':
         l->parens++;

@@ -4,12 +4,12 @@
 
 enum pl__tok {
     PL__T_EOF,
-    PL__T_ERROR,      /* text: what is wrong */
-    PL__T_IDENT,      /* without colon */
-    PL__T_METRIC,     /* with colon */
+    PL__T_ERROR,  /* text: what is wrong */
+    PL__T_IDENT,  /* without colon */
+    PL__T_METRIC, /* with colon */
     PL__T_NUMBER,
     PL__T_DURATION,
-    PL__T_STRING,     /* text: as written, with its quotes */
+    PL__T_STRING, /* text: as written, with its quotes */
     PL__T_LPAREN,
     PL__T_RPAREN,
     PL__T_LBRACE,
@@ -18,13 +18,13 @@ enum pl__tok {
     PL__T_RBRACKET,
     PL__T_COMMA,
     PL__T_COLON,
-    PL__T_EQL,        /* = */
+    PL__T_EQL, /* = */
     PL__T_EQL_REGEX,
     PL__T_NEQ_REGEX,
     PL__T_AT,
-    PL__T_OP,         /* sub: enum pl__op */
-    PL__T_AGG,        /* sub: enum pl__agg */
-    PL__T_KEYWORD,    /* sub: enum pl__keyword */
+    PL__T_OP,      /* sub: enum pl__op */
+    PL__T_AGG,     /* sub: enum pl__agg */
+    PL__T_KEYWORD, /* sub: enum pl__keyword */
 };
 enum pl__keyword {
     PL__K_OFFSET,

@@ -1,7 +1,7 @@
 /* Vector matching: one-to-one, many-to-one, one-to-many, with fill values. The labels are looked at
  * once for all steps; what may differ from step to step, which of several series of one match group
- * is there, is settled row by row. Errors as in Prometheus, also where a comparison would filter the
- * offending samples away. */
+ * is there, is settled row by row. Errors as in Prometheus, also where a comparison would filter
+ * the offending samples away. */
 #include "core/query/match.h"
 
 #define NONE UINT32_MAX
@@ -38,7 +38,8 @@ int pl__keys_make(struct pl__exec *ex, const struct pl__rows *r, const struct pl
         err = i % 4096 ? 0 : pl__tick(ex);
         pl_buf_clear(&key);
         pl__project(&key, r->labels[i], names, on);
-        size_t k = key.failed ? PL__INDEX_NONE : pl__index_put(&out->index, pl_buf_view(&key), &fresh);
+        size_t k =
+            key.failed ? PL__INDEX_NONE : pl__index_put(&out->index, pl_buf_view(&key), &fresh);
         if (k == PL__INDEX_NONE) {
             err = PL_ENOMEM;
             break;
@@ -59,8 +60,8 @@ int pl__keys_make(struct pl__exec *ex, const struct pl__rows *r, const struct pl
     return err;
 }
 
-size_t pl__keys_find(const struct pl__keys *k, pl_str labels, const struct pl__names *names, bool on,
-                     struct pl_buf *scratch)
+size_t pl__keys_find(const struct pl__keys *k, pl_str labels, const struct pl__names *names,
+                     bool on, struct pl_buf *scratch)
 {
     pl_buf_clear(scratch);
     pl__project(scratch, labels, names, on);
@@ -75,17 +76,17 @@ struct match {
     const struct pl__matching *m;
     struct pl__names names;
     const struct pl__rows *many, *one;
-    struct pl__keys keys;      /* of the one side */
+    struct pl__keys keys; /* of the one side */
     struct pl__keys many_keys;
-    bool swapped;              /* the one side stands on the left */
+    bool swapped; /* the one side stands on the left */
     bool drop_name;
     bool fill_one, fill_many;
     double one_value, many_value;
-    double *single;            /* the one side of the group at hand, when several rows make it up */
+    double *single; /* the one side of the group at hand, when several rows make it up */
     uint8_t *seen;
     struct pl__rows *out;
     size_t n_out;
-    uint32_t *from;            /* many row of each row of out; NONE: filled */
+    uint32_t *from; /* many row of each row of out; NONE: filled */
 };
 
 /** Labels of a result. */
@@ -126,13 +127,15 @@ static int duplicate(struct match *x, pl_str key, pl_str a, pl_str b)
     pl__labels_show(&text, in_order ? a : b);
     pl_buf_z(&text, ", ");
     pl__labels_show(&text, in_order ? b : a);
-    pl_buf_z(&text, "];many-to-many matching not allowed: matching labels must be unique on one side");
+    pl_buf_z(&text,
+             "];many-to-many matching not allowed: matching labels must be unique on one side");
     int err = pl__error(x->ex, PL_EINVAL, x->e->at, "%.*s", PL_PRS(pl_buf_view(&text)));
     pl_buf_fini(&text);
     return err;
 }
 
-/** Is any row of the many side there at step s? Without one Prometheus does not look at the other. */
+/** Is any row of the many side there at step s? Without one Prometheus does not look at the other.
+ */
 static bool any_many(const struct match *x, size_t s)
 {
     bool any = false;
@@ -213,12 +216,12 @@ static int check_single(struct match *x, size_t g, const double *one)
     for (; i != NONE; i = x->many_keys.next[i]) {
         const double *row = x->many->v + i * steps;
         for (size_t s = 0; s < steps; s++) {
-            bool there = !pl_is_absent(row[s]) &&
-                         (x->fill_one || (one && !pl_is_absent(one[s])));
+            bool there = !pl_is_absent(row[s]) && (x->fill_one || (one && !pl_is_absent(one[s])));
             if (there && x->seen[s]) {
-                return pl__error(x->ex, PL_EINVAL, x->e->at,
-                                 "multiple matches for labels: many-to-one matching must be explicit "
-                                 "(group_left/group_right)");
+                return pl__error(
+                    x->ex, PL_EINVAL, x->e->at,
+                    "multiple matches for labels: many-to-one matching must be explicit "
+                    "(group_left/group_right)");
             }
             x->seen[s] |= there;
         }
@@ -244,8 +247,8 @@ static int match_key(struct match *x, size_t g)
     for (uint32_t i = x->many_keys.head[g]; i != NONE; i = x->many_keys.next[i]) {
         const double *many = x->many->v + i * steps;
         if (!several || !x->m->include.n) {
-            pl_str labels = result_labels(x, x->many->labels[i],
-                                          one ? x->one->labels[x->keys.head[h]] : key);
+            pl_str labels =
+                result_labels(x, x->many->labels[i], one ? x->one->labels[x->keys.head[h]] : key);
             if (!labels.p) {
                 return pl__error_code(x->ex, PL_ENOMEM, x->e->at);
             }
@@ -320,7 +323,8 @@ static int check_grouping(struct match *x)
             continue;
         }
         const double *a = x->many->v + x->from[q] * steps, *b = x->many->v + x->from[r] * steps;
-        size_t h = pl__index_get(&x->keys.index, x->many_keys.index.key[x->many_keys.key[x->from[r]]]);
+        size_t h =
+            pl__index_get(&x->keys.index, x->many_keys.index.key[x->many_keys.key[x->from[r]]]);
         const double *one = NULL;
         err = h == PL__INDEX_NONE ? 0 : one_row(x, h, &one);
         for (size_t s = 0; s < steps && err >= 0; s++) {
@@ -342,7 +346,8 @@ static size_t count_out(const struct match *x)
     for (size_t g = 0; g < x->many_keys.index.n; g++) {
         size_t h = pl__index_get(&x->keys.index, x->many_keys.index.key[g]);
         size_t ones = h != PL__INDEX_NONE || x->fill_one, members = 0;
-        for (uint32_t k = h != PL__INDEX_NONE && x->m->include.n ? x->keys.next[x->keys.head[h]] : NONE;
+        for (uint32_t k = h != PL__INDEX_NONE && x->m->include.n ? x->keys.next[x->keys.head[h]]
+                                                                 : NONE;
              k != NONE; k = x->keys.next[k]) {
             ones++;
         }
@@ -360,10 +365,17 @@ int pl__eval_match(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows
     const struct pl__matching *m = &e->bin.m;
     bool swapped = m->card == PL__ONE_TO_MANY;
     struct match x = {
-        .ex = ex, .e = e, .m = m, .many = swapped ? r : l, .one = swapped ? l : r,
-        .swapped = swapped, .names = pl__match_names(ex, m), .out = out,
+        .ex = ex,
+        .e = e,
+        .m = m,
+        .many = swapped ? r : l,
+        .one = swapped ? l : r,
+        .swapped = swapped,
+        .names = pl__match_names(ex, m),
+        .out = out,
         .drop_name = !pl__op_compares(e->bin.op) || e->bin.returns_bool,
-        .fill_one = swapped ? m->fill_l : m->fill_r, .fill_many = swapped ? m->fill_r : m->fill_l,
+        .fill_one = swapped ? m->fill_l : m->fill_r,
+        .fill_many = swapped ? m->fill_r : m->fill_l,
         .one_value = swapped ? m->fill_left : m->fill_right,
         .many_value = swapped ? m->fill_right : m->fill_left,
     };

@@ -13,6 +13,6 @@ struct pl__names pl__match_names(struct pl__exec *ex, const struct pl__matching 
 int pl__keys_make(struct pl__exec *ex, const struct pl__rows *r, const struct pl__names *names,
                   bool on, struct pl__keys *out);
 /** The key of a label set among those of k, or PL__INDEX_NONE. */
-size_t pl__keys_find(const struct pl__keys *k, pl_str labels, const struct pl__names *names, bool on,
-                     struct pl_buf *scratch);
+size_t pl__keys_find(const struct pl__keys *k, pl_str labels, const struct pl__names *names,
+                     bool on, struct pl_buf *scratch);
 static inline void pl__keys_fini(struct pl__keys *k) { pl__index_fini(&k->index); }

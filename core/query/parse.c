@@ -1,5 +1,5 @@
-/* Parser of PromQL: precedence climbing over the tokens of lex.c into the tree of ast.h. One error is
- * reported, the first, in Prometheus' words: `1:7: parse error: unexpected ...`. */
+/* Parser of PromQL: precedence climbing over the tokens of lex.c into the tree of ast.h. One error
+ * is reported, the first, in Prometheus' words: `1:7: parse error: unexpected ...`. */
 #include "core/query/parse.h"
 
 #include <stdarg.h>
@@ -214,7 +214,8 @@ static struct pl_expr *parse_aggregate(struct pl__parser *p)
     if (n != want) {
         return pl__fail(p, PL_EPARSE, e->at,
                         "wrong number of arguments for aggregate expression provided, "
-                        "expected %zu, got %zu", want, n);
+                        "expected %zu, got %zu",
+                        want, n);
     }
     e->agg.expr = args[want - 1];
     e->agg.param = want == 2 ? args[0] : NULL;
@@ -252,8 +253,8 @@ static struct pl_expr *parse_unary(struct pl__parser *p)
     return e;
 }
 
-/** Does an aggregation's name here stand for a metric of that name? Only `(`, by and without make it
- *  an aggregation; other tokens that cannot follow a metric make it a broken one. */
+/** Does an aggregation's name here stand for a metric of that name? Only `(`, by and without make
+ * it an aggregation; other tokens that cannot follow a metric make it a broken one. */
 static bool agg_is_metric(const struct pl__parser *p)
 {
     switch (p->next.kind) {
@@ -425,8 +426,8 @@ static struct pl_expr *parse_expr(struct pl__parser *p, int min_prec)
             return NULL;
         }
         e->end = e->bin.r->end;
-        e->type = l->type == PL__TYPE_SCALAR && e->bin.r->type == PL__TYPE_SCALAR
-                      ? PL__TYPE_SCALAR : PL__TYPE_VECTOR;
+        e->type = l->type == PL__TYPE_SCALAR && e->bin.r->type == PL__TYPE_SCALAR ? PL__TYPE_SCALAR
+                                                                                  : PL__TYPE_VECTOR;
         l = e;
     }
     p->nest--;

@@ -19,7 +19,7 @@ struct pl__parser {
     struct pl_query_error *err;
     struct pl__owned *owned;
     unsigned nest, in_aggregation;
-    size_t last_end;            /* where the last consumed token ended */
+    size_t last_end; /* where the last consumed token ended */
     bool failed;
 };
 

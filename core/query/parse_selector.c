@@ -49,7 +49,8 @@ bool pl__parse_labels(struct pl__parser *p, struct pl__names *out)
             }
             if (name.n == 0 || pl_utf8_check(name) != name.n) {
                 return pl__fail(p, PL_EPARSE, p->tok.at, "invalid label name %s",
-                                pl__quoted(p, name)), false;
+                                pl__quoted(p, name)),
+                       false;
             }
         } else if (!is_label(&p->tok)) {
             return pl__unexpected(p, "grouping opts", "label"), false;
@@ -112,8 +113,11 @@ bool pl__parse_number(struct pl__parser *p, double *out, bool *is_duration, int6
     if (*is_duration) {
         int e = pl_duration_parse(t.text, ms);
         if (e < 0) {
-            return pl__fail(p, PL_EPARSE, t.at, e == PL_ELIMIT ? "duration out of range"
-                            : "not a valid duration string: %s", pl__quoted(p, t.text)), false;
+            return pl__fail(p, PL_EPARSE, t.at,
+                            e == PL_ELIMIT ? "duration out of range"
+                                           : "not a valid duration string: %s",
+                            pl__quoted(p, t.text)),
+                   false;
         }
         *out = (double)*ms / 1000;
         pl__advance(p);
@@ -227,7 +231,8 @@ static bool parse_matcher(struct pl__parser *p, struct raw_matcher *m)
 }
 
 /** Copy and compile the matchers, the one of the name last. */
-static bool compile(struct pl__parser *p, struct pl_expr *e, const struct raw_matcher *raw, size_t n)
+static bool compile(struct pl__parser *p, struct pl_expr *e, const struct raw_matcher *raw,
+                    size_t n)
 {
     struct pl__owned *o = calloc(1, sizeof *o + n * sizeof *o->m);
     if (!o) {
@@ -238,10 +243,12 @@ static bool compile(struct pl__parser *p, struct pl_expr *e, const struct raw_ma
     p->owned = o;
     for (size_t i = 0; i < n; i++) {
         char why[256] = "";
-        int err = pl_matcher_init(&o->m[i], raw[i].kind, raw[i].name, raw[i].value, why, sizeof why);
+        int err =
+            pl_matcher_init(&o->m[i], raw[i].kind, raw[i].name, raw[i].value, why, sizeof why);
         if (err < 0) {
             return pl__fail(p, err == PL_ENOMEM ? err : PL_EPARSE, raw[i].at, "%s",
-                            why[0] ? why : pl_err_text(err)), false;
+                            why[0] ? why : pl_err_text(err)),
+                   false;
         }
         o->n++;
     }
@@ -313,7 +320,8 @@ static bool parse_offset(struct pl__parser *p, struct pl_expr *e)
     if (!w) {
         return pl__fail(p, PL_EPARSE, e->at,
                         "offset modifier must be preceded by an instant vector selector or range "
-                        "vector selector or a subquery"), false;
+                        "vector selector or a subquery"),
+               false;
     }
     if (w->offset_set && w->offset_ms != 0) {
         return pl__fail(p, PL_EPARSE, e->at, "offset may not be set multiple times"), false;
@@ -358,7 +366,8 @@ static bool parse_at(struct pl__parser *p, struct pl_expr *e)
     if (!w) {
         return pl__fail(p, PL_EPARSE, e->at,
                         "@ modifier must be preceded by an instant vector selector or range vector "
-                        "selector or a subquery"), false;
+                        "selector or a subquery"),
+               false;
     }
     if (w->at != PL__AT_NONE) {
         return pl__fail(p, PL_EPARSE, e->at, "@ <timestamp> may not be set multiple times"), false;

@@ -40,7 +40,8 @@ static void put_when(struct pl_buf *b, const struct pl__when *w)
 {
     if (w->at == PL__AT_TIME) {
         int64_t ms = w->at_ms < 0 ? -w->at_ms : w->at_ms;
-        pl_buf_f(b, " @ %s%lld.%03d", w->at_ms < 0 ? "-" : "", (long long)(ms / 1000), (int)(ms % 1000));
+        pl_buf_f(b, " @ %s%lld.%03d", w->at_ms < 0 ? "-" : "", (long long)(ms / 1000),
+                 (int)(ms % 1000));
     } else if (w->at != PL__AT_NONE) {
         pl_buf_z(b, w->at == PL__AT_START ? " @ start()" : " @ end()");
     }
@@ -207,7 +208,4 @@ static void print(const struct pl_expr *e, struct pl_buf *b)
     }
 }
 
-void pl_query_text(const struct pl_expr *e, struct pl_buf *out)
-{
-    print(e, out);
-}
+void pl_query_text(const struct pl_expr *e, struct pl_buf *out) { print(e, out); }

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int pl_query_parse(struct pl_arena *a, pl_str text, struct pl_expr **out, struct pl_query_error *err)
+int pl_query_parse(struct pl_arena *a, pl_str text, struct pl_expr **out,
+                   struct pl_query_error *err)
 {
     struct pl__ast ast;
     int e = pl__parse(a, text, &ast, err);

@@ -1,6 +1,6 @@
-/* Rows: one value per step and series. Lazy rows are columns (cols.c), a window or lookback over them,
- * and a few element-wise maps; they are computed one series at a time, all steps in one pass, on as
- * many workers as the pool has idle. */
+/* Rows: one value per step and series. Lazy rows are columns (cols.c), a window or lookback over
+ * them, and a few element-wise maps; they are computed one series at a time, all steps in one pass,
+ * on as many workers as the pool has idle. */
 #include "core/query/exec.h"
 
 #include <stdlib.h>
@@ -60,9 +60,9 @@ static void instant_row(const struct pl__rows *r, const struct pl_columns *c, do
             k++;
         }
         bool there = k > 0 && c->t[k - 1] > ref - r->range_ms;
-        out[s] = !there ? PL_ABSENT
+        out[s] = !there                                     ? PL_ABSENT
                  : r->as_time && !pl_is_absent(c->v[k - 1]) ? (double)c->t[k - 1] / 1000
-                                                          : c->v[k - 1];
+                                                            : c->v[k - 1];
     }
 }
 
@@ -70,9 +70,16 @@ static int range_row(const struct pl__rows *r, struct pl__worker *w, double *out
 {
     const struct pl_columns *c = &w->col;
     struct pl__windows win = {
-        .t = c->t, .v = c->v, .n = c->n, .lo = w->lo, .hi = w->hi,
+        .t = c->t,
+        .v = c->v,
+        .n = c->n,
+        .lo = w->lo,
+        .hi = w->hi,
         .w = {.start = r->refs.ref0, .step = r->refs.step, .n = r->steps, .range = r->range_ms},
-        .eval0 = r->eval0, .eval_step = r->eval_step, .p1 = r->p1, .p2 = r->p2,
+        .eval0 = r->eval0,
+        .eval_step = r->eval_step,
+        .p1 = r->p1,
+        .p2 = r->p2,
         .p1_same = r->p1_same,
     };
     if (win.w.step > 0) {

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define POINTS_MAX 11000 /* of a series, as in Prometheus */
+#define POINTS_MAX  11000 /* of a series, as in Prometheus */
 #define LOOKBACK_MS 300000
-#define TIME_MAX 800000000000000000ll
+#define TIME_MAX    800000000000000000ll
 
 static int by_labels(const void *a, const void *b)
 {
@@ -119,8 +119,9 @@ static int shape(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     if ((err = pl__eval_values(ex, f, root, &r)) < 0) {
         return err;
     }
-    out->type = !ex->instant ? PL_VALUE_MATRIX
-                : e->type == PL__TYPE_SCALAR ? PL_VALUE_SCALAR : PL_VALUE_VECTOR;
+    out->type = !ex->instant                 ? PL_VALUE_MATRIX
+                : e->type == PL__TYPE_SCALAR ? PL_VALUE_SCALAR
+                                             : PL_VALUE_VECTOR;
     err = shape_rows(ex, f, &r, out);
     pl__rows_fini(ex, &r);
     if (err >= 0 && !ex->instant) {
@@ -161,16 +162,23 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         return e;
     }
     struct pl__exec ex = {
-        .conf = c, .src = src, .arena = &arena, .err = err, .text = text,
-        .start = f.start, .end = f.end, .instant = instant,
+        .conf = c,
+        .src = src,
+        .arena = &arena,
+        .err = err,
+        .text = text,
+        .start = f.start,
+        .end = f.end,
+        .instant = instant,
         .lookback_ms = c->lookback_ms > 0 ? c->lookback_ms : LOOKBACK_MS,
     };
     pl_arena_init(&out->arena, c->max_memory_bytes);
     out->stats.parse_ns = pl_mono_ns(clock) - t0;
     if (!instant && ast.root->type != PL__TYPE_SCALAR && ast.root->type != PL__TYPE_VECTOR) {
-        e = pl__error(&ex, PL_EINVAL, 0,
-                      "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
-                      pl__type_doc(ast.root->type));
+        e = pl__error(
+            &ex, PL_EINVAL, 0,
+            "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+            pl__type_doc(ast.root->type));
     } else {
         e = shape(&ex, &f, ast.root, out);
     }

@@ -1,5 +1,5 @@
-/* and, or, unless: which samples of a side stay depends on whether the other side has any sample with
- * the same matching labels at that step. */
+/* and, or, unless: which samples of a side stay depends on whether the other side has any sample
+ * with the same matching labels at that step. */
 #include "core/query/match.h"
 
 /** For each key and step: is any row of this key there? */

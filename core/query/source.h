@@ -1,6 +1,6 @@
 /* Where samples come from: the store in life, memory in tests and backtests. A set is what one
- * selector matched, pinned; readers decode its series, one reader per thread. The verbs are those of
- * core/store/select.h. */
+ * selector matched, pinned; readers decode its series, one reader per thread. The verbs are those
+ * of core/store/select.h. */
 #pragma once
 #include "core/query/query.h"
 

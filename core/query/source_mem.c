@@ -191,12 +191,14 @@ static void mem_stats(const void *reader, struct pl_read_stats *out)
 }
 
 static const struct pl_source_ops mem_ops = {
-    .select = mem_select, .set_free = mem_set_free, .count = mem_count, .labels = mem_labels,
-    .reader_new = mem_reader_new, .reader_free = mem_reader_free, .read = mem_read,
+    .select = mem_select,
+    .set_free = mem_set_free,
+    .count = mem_count,
+    .labels = mem_labels,
+    .reader_new = mem_reader_new,
+    .reader_free = mem_reader_free,
+    .read = mem_read,
     .stats = mem_stats,
 };
 
-struct pl_source pl_source_mem(struct pl_source_mem *m)
-{
-    return (struct pl_source){&mem_ops, m};
-}
+struct pl_source pl_source_mem(struct pl_source_mem *m) { return (struct pl_source){&mem_ops, m}; }

@@ -45,15 +45,17 @@ static void store_stats(const void *reader, struct pl_read_stats *out)
 }
 
 static const struct pl_source_ops store_ops = {
-    .select = store_select, .set_free = store_set_free, .count = store_count,
-    .labels = store_labels, .reader_new = store_reader_new, .reader_free = store_reader_free,
-    .read = store_read, .stats = store_stats,
+    .select = store_select,
+    .set_free = store_set_free,
+    .count = store_count,
+    .labels = store_labels,
+    .reader_new = store_reader_new,
+    .reader_free = store_reader_free,
+    .read = store_read,
+    .stats = store_stats,
 };
 
-struct pl_source pl_source_store(struct pl_tenant *t)
-{
-    return (struct pl_source){&store_ops, t};
-}
+struct pl_source pl_source_store(struct pl_tenant *t) { return (struct pl_source){&store_ops, t}; }
 
 int pl_query_instant(const struct pl_query_conf *c, pl_str text, int64_t t, struct pl_result *out,
                      struct pl_query_error *err)

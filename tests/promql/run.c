@@ -4,8 +4,8 @@
  *     promql_run [-v] FILE...
  *
  * Prints one line for each file and failure; exit status 1 if anything failed that does not need
- * native histograms (series written {{...}} are not loaded; failures that are due to them are counted
- * apart). */
+ * native histograms (series written {{...}} are not loaded; failures that are due to them are
+ * counted apart). */
 #include "core/query/source_mem.h"
 
 #include "core/codec/codec.h"
@@ -30,7 +30,7 @@ struct expected {
 
 struct test {
     const char *file;
-    size_t line;              /* of the eval */
+    size_t line; /* of the eval */
     struct pl_source_mem *mem;
     bool verbose, histograms; /* histograms: some were in the data since the last clear */
     size_t passed, failed, histogram, broken;
@@ -284,7 +284,8 @@ static bool check_notes(struct test *t, const struct pl_result *r)
         if (w ? t->warn : t->info) {
             bool found = false;
             for (size_t i = 0; i < n; i++) {
-                found |= says(notes[i], w ? t->warn_msg : t->info_msg, w ? t->warn_regex : t->info_regex);
+                found |= says(notes[i], w ? t->warn_msg : t->info_msg,
+                              w ? t->warn_regex : t->info_regex);
             }
             if (!found) {
                 return failed(t, "missing %s", what);
@@ -345,7 +346,8 @@ static bool check_result(struct test *t, const struct pl_result *r)
         if (k == r->n || (t->ordered && k != i)) {
             struct pl_buf b = PL_BUF_INIT;
             pl_labels_text(t->want[i].labels, &b);
-            failed(t, "%.*s %s", PL_PRS(pl_buf_view(&b)), k == r->n ? "is missing" : "at another place");
+            failed(t, "%.*s %s", PL_PRS(pl_buf_view(&b)),
+                   k == r->n ? "is missing" : "at another place");
             pl_buf_fini(&b);
             return false;
         }
@@ -360,7 +362,9 @@ static bool run_query(struct test *t)
 {
     struct pl_source src = pl_source_mem(t->mem);
     struct pl_query_conf conf = {
-        .lookback_ms = 300000, .max_samples = 50000000, .max_memory_bytes = 1u << 30,
+        .lookback_ms = 300000,
+        .max_samples = 50000000,
+        .max_memory_bytes = 1u << 30,
     };
     struct pl_query_error err = {0};
     struct pl_result r;
@@ -480,11 +484,22 @@ static void parse_eval(struct test *t, pl_str line)
 {
     pl_str rest = line, command = word(&rest), kind = word(&rest);
     struct test fresh = {
-        .file = t->file, .line = t->line, .mem = t->mem, .verbose = t->verbose,
-        .histograms = t->histograms, .passed = t->passed, .failed = t->failed,
-        .histogram = t->histogram, .want = t->want, .cap_want = t->cap_want, .arena = t->arena,
-        .active = true, .range = pl_str_eq(kind, PL_STR("range")), .step = 1,
-        .fail = pl_str_ends(command, PL_STR("_fail")), .warn = pl_str_ends(command, PL_STR("_warn")),
+        .file = t->file,
+        .line = t->line,
+        .mem = t->mem,
+        .verbose = t->verbose,
+        .histograms = t->histograms,
+        .passed = t->passed,
+        .failed = t->failed,
+        .histogram = t->histogram,
+        .want = t->want,
+        .cap_want = t->cap_want,
+        .arena = t->arena,
+        .active = true,
+        .range = pl_str_eq(kind, PL_STR("range")),
+        .step = 1,
+        .fail = pl_str_ends(command, PL_STR("_fail")),
+        .warn = pl_str_ends(command, PL_STR("_warn")),
         .info = pl_str_ends(command, PL_STR("_info")),
         .ordered = pl_str_ends(command, PL_STR("_ordered")),
     };

@@ -42,16 +42,49 @@ static void check_all(const struct pair *p, size_t n)
 TEST(what_is_printed_reads_the_same_again)
 {
     static const char *const same[] = {
-        "1", "-1", "+Inf", "NaN", "\"a\\nb\"", "5m", "1h30m",
-        "up", "up{job=\"a\"}", "up{a!=\"1\",b=~\"x|y\",c!~\"z.*\"}", "{__name__=\"x y\"}",
-        "up offset 5m", "up offset -1h", "up @ 1.500", "up @ start()", "up @ end() offset 1m",
-        "rate(m[5m])", "rate(m[5m] @ 10.000 offset 1w)", "max_over_time(rate(m[5m])[1h:1m])",
-        "max_over_time(m[1h:] offset 5m)", "a + b", "a + on (x, y) group_left (z) b",
-        "a == bool b", "a > ignoring (l) b", "a and on () b", "a ^ -1", "(a + b) * c", "-a",
-        "sum by (job) (rate(m[1m]))", "topk without (i) (5, m)", "count_values(\"v\", m)",
-        "quantile(0.9, m)", "sum(m)", "a + fill (0) b", "a + on (x) fill_left (1) fill_right (2) b",
-        "{\"my.label\"=\"x\",a=\"b\"}", "sum by (\"my.label\", b) (m)", "sum", "by{on=\"1\"}", "time()",
-        "label_replace(a, \"d\", \"$1\", \"s\", \"(.*)\")", "a unless b or c", "minute()",
+        "1",
+        "-1",
+        "+Inf",
+        "NaN",
+        "\"a\\nb\"",
+        "5m",
+        "1h30m",
+        "up",
+        "up{job=\"a\"}",
+        "up{a!=\"1\",b=~\"x|y\",c!~\"z.*\"}",
+        "{__name__=\"x y\"}",
+        "up offset 5m",
+        "up offset -1h",
+        "up @ 1.500",
+        "up @ start()",
+        "up @ end() offset 1m",
+        "rate(m[5m])",
+        "rate(m[5m] @ 10.000 offset 1w)",
+        "max_over_time(rate(m[5m])[1h:1m])",
+        "max_over_time(m[1h:] offset 5m)",
+        "a + b",
+        "a + on (x, y) group_left (z) b",
+        "a == bool b",
+        "a > ignoring (l) b",
+        "a and on () b",
+        "a ^ -1",
+        "(a + b) * c",
+        "-a",
+        "sum by (job) (rate(m[1m]))",
+        "topk without (i) (5, m)",
+        "count_values(\"v\", m)",
+        "quantile(0.9, m)",
+        "sum(m)",
+        "a + fill (0) b",
+        "a + on (x) fill_left (1) fill_right (2) b",
+        "{\"my.label\"=\"x\",a=\"b\"}",
+        "sum by (\"my.label\", b) (m)",
+        "sum",
+        "by{on=\"1\"}",
+        "time()",
+        "label_replace(a, \"d\", \"$1\", \"s\", \"(.*)\")",
+        "a unless b or c",
+        "minute()",
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         assert_string_equal(printed(same[i]), same[i]);
@@ -80,7 +113,8 @@ TEST(other_spellings_are_printed_in_one_way)
         {"a # comment\n+ b", "a + b"},
         {"2^3^2 + -1", "2 ^ 3 ^ 2 + -1"},
         {"a + ON(x) GROUP_RIGHT b", "a + on (x) group_right () b"},
-        {"'\\u00e9\\x41\\101'", "\"\xc3\xa9" "AA\""},
+        {"'\\u00e9\\x41\\101'", "\"\xc3\xa9"
+                                "AA\""},
     };
     CHECK_ALL(list);
 }
@@ -133,14 +167,18 @@ TEST(syntax_errors_say_where_and_what)
         {"a\n+ b c", "2:5: parse error: unexpected identifier \"c\""},
         {"foo{", "1:5: parse error: unexpected end of input inside braces"},
         {"foo}", "1:4: parse error: unexpected character: '}'"},
-        {"foo{a=b}", "1:7: parse error: unexpected identifier \"b\" in label matching, expected string"},
+        {"foo{a=b}",
+         "1:7: parse error: unexpected identifier \"b\" in label matching, expected string"},
         {"foo{a*\"b\"}", "1:6: parse error: unexpected character inside braces: '*'"},
         {"foo{gibberish}", "1:14: parse error: unexpected \"}\" in label matching, expected label "
                            "matching operator"},
-        {"foo{,}", "1:5: parse error: unexpected \",\" in label matching, expected identifier or \"}\""},
-        {"foo{a=\"1\" b=\"2\"}", "1:11: parse error: unexpected identifier \"b\" in label matching, "
-                                "expected \",\" or \"}\""},
-        {"sum without(==)(m)", "1:13: parse error: unexpected <op:==> in grouping opts, expected label"},
+        {"foo{,}",
+         "1:5: parse error: unexpected \",\" in label matching, expected identifier or \"}\""},
+        {"foo{a=\"1\" b=\"2\"}",
+         "1:11: parse error: unexpected identifier \"b\" in label matching, "
+         "expected \",\" or \"}\""},
+        {"sum without(==)(m)",
+         "1:13: parse error: unexpected <op:==> in grouping opts, expected label"},
         {"sum some_metric by (test)", "1:5: parse error: unexpected identifier \"some_metric\" in "
                                       "aggregation"},
         {"sum(a b)", "1:7: parse error: unexpected identifier \"b\" in aggregation"},
@@ -148,11 +186,13 @@ TEST(syntax_errors_say_where_and_what)
         {"floor(a,)", "1:8: parse error: trailing commas not allowed in function call args"},
         {"foo[5mm]", "1:5: parse error: bad number or duration syntax: \"5mm\""},
         {"foo[0m]", "1:5: parse error: duration must be greater than 0"},
-        {"foo[]", "1:5: parse error: unexpected \"]\" in subquery or range selector, expected number "
-                  "or duration"},
+        {"foo[]",
+         "1:5: parse error: unexpected \"]\" in subquery or range selector, expected number "
+         "or duration"},
         {"foo[5m:1m:1m]", "1:10: parse error: unexpected colon: ':'"},
         {"foo[5m", "1:7: parse error: unclosed left bracket"},
-        {"foo offset", "1:11: parse error: unexpected end of input in offset, expected number or duration"},
+        {"foo offset",
+         "1:11: parse error: unexpected end of input in offset, expected number or duration"},
         {"foo @", "1:6: parse error: unexpected end of input in @, expected timestamp"},
         {"foo @ bar", "1:7: parse error: unexpected identifier \"bar\" in @, expected timestamp"},
         {"\"abc", "1:1: parse error: unterminated quoted string"},
@@ -167,37 +207,51 @@ TEST(type_errors_say_what_was_expected)
 {
     static const struct pair list[] = {
         {"1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier"},
-        {"1 and 1", "1:1: parse error: set operator \"and\" not allowed in binary scalar expression"},
+        {"1 and 1",
+         "1:1: parse error: set operator \"and\" not allowed in binary scalar expression"},
         {"a + bool b", "1:3: parse error: bool modifier can only be used on comparison operators"},
-        {"-\"s\"", "1:1: parse error: unary expression only allowed on expressions of type scalar or "
-                   "instant vector, got \"string\""},
-        {"-m[5m]", "1:1: parse error: unary expression only allowed on expressions of type scalar or "
-                   "instant vector, got \"range vector\""},
-        {"a + \"s\"", "1:5: parse error: binary expression must contain only scalar and instant vector "
-                      "types"},
+        {"-\"s\"",
+         "1:1: parse error: unary expression only allowed on expressions of type scalar or "
+         "instant vector, got \"string\""},
+        {"-m[5m]",
+         "1:1: parse error: unary expression only allowed on expressions of type scalar or "
+         "instant vector, got \"range vector\""},
+        {"a + \"s\"",
+         "1:5: parse error: binary expression must contain only scalar and instant vector "
+         "types"},
         {"1 + on(a) b", "1:1: parse error: vector matching only allowed between instant vectors"},
-        {"a and on(x) group_left(y) b", "1:1: parse error: no grouping allowed for \"and\" operation"},
-        {"a + on(x) group_left(x) b", "1:3: parse error: label \"x\" must not occur in ON and GROUP "
-                                      "clause at once"},
-        {"rate(m)", "1:6: parse error: expected type range vector in call to function \"rate\", got "
-                    "instant vector"},
-        {"floor(1)", "1:7: parse error: expected type instant vector in call to function \"floor\", got "
-                     "scalar"},
+        {"a and on(x) group_left(y) b",
+         "1:1: parse error: no grouping allowed for \"and\" operation"},
+        {"a + on(x) group_left(x) b",
+         "1:3: parse error: label \"x\" must not occur in ON and GROUP "
+         "clause at once"},
+        {"rate(m)",
+         "1:6: parse error: expected type range vector in call to function \"rate\", got "
+         "instant vector"},
+        {"floor(1)",
+         "1:7: parse error: expected type instant vector in call to function \"floor\", got "
+         "scalar"},
         {"floor()", "1:1: parse error: expected 1 argument(s) in call to \"floor\", got 0"},
-        {"round()", "1:1: parse error: expected at least 1 argument(s) in call to \"round\", got 0"},
-        {"round(m, 1, 2)", "1:1: parse error: expected at most 2 argument(s) in call to \"round\", got 3"},
+        {"round()",
+         "1:1: parse error: expected at least 1 argument(s) in call to \"round\", got 0"},
+        {"round(m, 1, 2)",
+         "1:1: parse error: expected at most 2 argument(s) in call to \"round\", got 3"},
         {"nope(m)", "1:1: parse error: unknown function with name \"nope\""},
         {"sum()", "1:1: parse error: no arguments for aggregate expression provided"},
-        {"topk(m)", "1:1: parse error: wrong number of arguments for aggregate expression provided, "
-                    "expected 2, got 1"},
-        {"topk(m, m)", "1:6: parse error: expected type scalar in aggregation parameter, got instant "
-                       "vector"},
-        {"count_values(5, m)", "1:14: parse error: expected type string in aggregation parameter, got "
-                               "scalar"},
+        {"topk(m)",
+         "1:1: parse error: wrong number of arguments for aggregate expression provided, "
+         "expected 2, got 1"},
+        {"topk(m, m)",
+         "1:6: parse error: expected type scalar in aggregation parameter, got instant "
+         "vector"},
+        {"count_values(5, m)",
+         "1:14: parse error: expected type string in aggregation parameter, got "
+         "scalar"},
         {"sum(1)", "1:5: parse error: expected type instant vector in aggregation expression, got "
                    "scalar"},
         {"{}", "1:1: parse error: vector selector must contain at least one non-empty matcher"},
-        {"{x=\"\"}", "1:1: parse error: vector selector must contain at least one non-empty matcher"},
+        {"{x=\"\"}",
+         "1:1: parse error: vector selector must contain at least one non-empty matcher"},
         {"foo{__name__=\"bar\"}", "1:1: parse error: metric name must not be set twice: \"foo\" or "
                                   "\"bar\""},
         {"1 offset 1d", "1:1: parse error: offset modifier must be preceded by an instant vector "

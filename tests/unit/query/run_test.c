@@ -1,0 +1,263 @@
+/* Whole queries over samples in memory: budgets, errors, workers, shapes of results. What the
+ * functions compute is in tests/promql. */
+#include "tests/unit/unit.h"
+#include "core/query/source_mem.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define N_SERIES  1000
+#define N_SAMPLES 50
+
+static struct pl_source_mem *mem;
+static struct pl_query_error error;
+
+/** 1000 series m{h="h7",g="g3"}: a counter with resets, every 10 s. */
+static int fill(void **state)
+{
+    (void)state;
+    int64_t t[N_SAMPLES];
+    double v[N_SAMPLES];
+    if (pl_source_mem_new(&mem) < 0) {
+        return -1;
+    }
+    for (int i = 0; i < N_SERIES; i++) {
+        struct pl_buf canon = PL_BUF_INIT;
+        char h[16], g[16];
+        int n_h = snprintf(h, sizeof h, "h%d", i), n_g = snprintf(g, sizeof g, "g%d", i % 7);
+        struct pl_label l[] = {
+            {PL_METRIC_NAME, PL_STR("m")},
+            {PL_STR("h"), pl_str_mem(h, (size_t)n_h)},
+            {PL_STR("g"), pl_str_mem(g, (size_t)n_g)},
+        };
+        for (int k = 0; k < N_SAMPLES; k++) {
+            t[k] = k * 10000;
+            v[k] = (k * (i + 1)) % 97 * 0.1;
+        }
+        if (pl_labels_canon(l, 3, &canon, NULL) < 0 ||
+            pl_source_mem_put(mem, pl_buf_view(&canon), t, v, N_SAMPLES) < 0) {
+            return -1;
+        }
+        pl_buf_fini(&canon);
+    }
+    return 0;
+}
+
+static int empty(void **state)
+{
+    (void)state;
+    pl_source_mem_free(mem);
+    return 0;
+}
+
+static struct pl_query_conf conf(void)
+{
+    return (struct pl_query_conf){
+        .clock = &pl_clock_real,
+        .lookback_ms = 300000,
+        .max_samples = 10000000,
+        .max_memory_bytes = 256u << 20,
+    };
+}
+
+static int range(const struct pl_query_conf *c, const char *text, struct pl_result *r)
+{
+    struct pl_source src = pl_source_mem(mem);
+    return pl_source_range(c, &src, pl_str_c(text), 0, 490000, 10000, r, &error);
+}
+
+static const char *const queries[] = {
+    "m",
+    "sum by (g) (rate(m[1m]))",
+    "avg(m)",
+    "stddev by (g) (m * 2 + 1)",
+    "count(m > 3)",
+    "max without (h) (max_over_time(m[1m]))",
+    "topk by (g) (2, m)",
+    "quantile by (g) (0.3, m)",
+    "m / on (h) m",
+    "absent(m > 100)",
+    "sum by (h) (m)",
+    "sum_over_time(sum by (g) (m)[1m:10s])",
+};
+
+TEST(workers_give_what_one_thread_gives)
+{
+    struct pl_pool *pool;
+    assert_int_equal(pl_pool_new(3, "query", &pool), 0);
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        struct pl_query_conf one = conf(), many = conf();
+        struct pl_result a, b;
+        many.pool = pool;
+        assert_int_equal(range(&one, queries[i], &a), 0);
+        assert_int_equal(range(&many, queries[i], &b), 0);
+        assert_int_equal(a.n, b.n);
+        assert_true(a.n > 0);
+        for (size_t k = 0; k < a.n; k++) {
+            assert_true(pl_str_eq(a.series[k].labels, b.series[k].labels));
+            assert_int_equal(a.series[k].n, b.series[k].n);
+            for (size_t s = 0; s < a.series[k].n; s++) {
+                double x = a.series[k].v[s], y = b.series[k].v[s];
+                assert_int_equal(a.series[k].t[s], b.series[k].t[s]);
+                assert_true((isnan(x) && isnan(y)) || fabs(x - y) <= 1e-12 * fabs(x));
+            }
+        }
+        pl_result_fini(&a);
+        pl_result_fini(&b);
+    }
+    pl_pool_free(pool);
+}
+
+TEST(a_range_result_is_sorted_by_labels_and_counts_what_it_read)
+{
+    struct pl_query_conf c = conf();
+    struct pl_result r;
+    assert_int_equal(range(&c, "sum by (g) (m)", &r), 0);
+    assert_int_equal(r.type, PL_VALUE_MATRIX);
+    assert_int_equal(r.n, 7);
+    for (size_t i = 0; i < r.n; i++) {
+        char g[3] = {'g', (char)('0' + i), 0};
+        assert_true(pl_str_eq(pl_labels_get(r.series[i].labels, PL_STR("g")), pl_str_c(g)));
+    }
+    assert_int_equal(r.stats.series, N_SERIES);
+    assert_int_equal(r.stats.samples, N_SERIES * N_SAMPLES);
+    pl_result_fini(&r);
+}
+
+TEST(too_many_samples_are_an_error_in_prometheus_words)
+{
+    struct pl_query_conf c = conf();
+    struct pl_result r;
+    c.max_samples = 1000;
+    assert_int_equal(range(&c, "sum(m)", &r), PL_ELIMIT);
+    assert_non_null(strstr(error.text, "query processing would load too many samples into memory"));
+}
+
+TEST(too_many_series_are_an_error_that_names_the_limit)
+{
+    struct pl_query_conf c = conf();
+    struct pl_result r;
+    c.max_series = 10;
+    assert_int_equal(range(&c, "1 + m", &r), PL_ELIMIT);
+    assert_non_null(strstr(error.text, "more than 10 series"));
+    assert_int_equal(error.at, 4);
+}
+
+TEST(memory_over_the_budget_is_an_error_and_aggregation_needs_little_of_it)
+{
+    struct pl_query_conf c = conf();
+    struct pl_result r;
+    c.max_memory_bytes = 300000; /* 1000 x 50 values are 400,000 bytes */
+    assert_int_equal(range(&c, "m", &r), PL_ELIMIT);
+    assert_int_equal(range(&c, "m + m", &r), PL_ELIMIT);
+    assert_int_equal(range(&c, "vector(time())[200y:1ms]", &r), PL_EINVAL);
+    assert_int_equal(range(&c, "sum_over_time(vector(time())[100y:1ms])", &r), PL_ELIMIT);
+    assert_int_equal(range(&c, "sum(rate(m[1m]))", &r), 0);
+    pl_result_fini(&r);
+}
+
+TEST(a_query_ends_at_its_deadline)
+{
+    struct pl_clock_manual manual = {1000};
+    struct pl_clock clock = pl_clock_manual(&manual);
+    struct pl_query_conf c = conf();
+    struct pl_result r;
+    c.clock = &clock;
+    c.deadline_mono_ns = pl_mono_ns(&clock) - 1;
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        assert_int_equal(range(&c, queries[i], &r), PL_ETIMEOUT);
+        assert_string_equal(error.text, "query timed out in expression evaluation");
+    }
+}
+
+TEST(a_canceled_query_ends)
+{
+    _Atomic bool cancel = true;
+    struct pl_query_conf c = conf();
+    struct pl_result r;
+    c.cancel = &cancel;
+    assert_int_equal(range(&c, "sum(m)", &r), PL_ECANCELED);
+    assert_string_equal(error.text, "query was canceled in expression evaluation");
+}
+
+TEST(memory_that_fails_is_an_error_and_leaks_nothing)
+{
+    for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
+        struct pl_query_conf c = conf();
+        struct pl_result r;
+        char spec[40];
+        int failures = 0;
+        for (int n = 1; n < 100; n++) {
+            snprintf(spec, sizeof spec, "query.values=ENOMEM@%d", n);
+            pl_fault_set(spec);
+            int e = range(&c, queries[i], &r);
+            if (e == 0) {
+                pl_result_fini(&r);
+                break;
+            }
+            assert_int_equal(e, PL_ENOMEM);
+            failures++;
+        }
+        pl_fault_set(NULL);
+        assert_true(failures > 0 && failures < 99);
+    }
+}
+
+TEST(a_range_query_wants_a_scalar_or_a_vector_and_sane_times)
+{
+    struct pl_query_conf c = conf();
+    struct pl_source src = pl_source_mem(mem);
+    struct pl_result r;
+    assert_int_equal(range(&c, "m[5m]", &r), PL_EINVAL);
+    assert_string_equal(error.text,
+                        "invalid expression type \"range vector\" for range query, must "
+                        "be Scalar or instant Vector");
+    assert_int_equal(pl_source_range(&c, &src, PL_STR("m"), 10, 0, 1, &r, &error), PL_EINVAL);
+    assert_int_equal(pl_source_range(&c, &src, PL_STR("m"), 0, 10, 0, &r, &error), PL_EINVAL);
+    assert_int_equal(pl_source_range(&c, &src, PL_STR("m"), 0, 11001, 1, &r, &error), PL_EINVAL);
+    assert_non_null(strstr(error.text, "exceeded maximum resolution of 11,000 points"));
+    assert_int_equal(pl_source_instant(&c, &src, PL_STR("m"), INT64_MIN, &r, &error), PL_EINVAL);
+    assert_int_equal(pl_source_instant(&c, &src, PL_STR("m @ 800000000000000"), 0, &r, &error), 0);
+    pl_result_fini(&r);
+}
+
+TEST(an_instant_query_of_each_type_has_its_shape)
+{
+    struct pl_query_conf c = conf();
+    struct pl_source src = pl_source_mem(mem);
+    struct pl_result r;
+    assert_int_equal(pl_source_instant(&c, &src, PL_STR("1 + 1"), 5000, &r, &error), 0);
+    assert_int_equal(r.type, PL_VALUE_SCALAR);
+    assert_int_equal(r.t, 5000);
+    assert_true(r.n == 1 && r.series[0].v[0] == 2);
+    pl_result_fini(&r);
+    assert_int_equal(pl_source_instant(&c, &src, PL_STR("'x'"), 5000, &r, &error), 0);
+    assert_int_equal(r.type, PL_VALUE_STRING);
+    assert_true(pl_str_eq(r.string, PL_STR("x")));
+    pl_result_fini(&r);
+    assert_int_equal(pl_source_instant(&c, &src, PL_STR("m{h='h1'}[25s]"), 60000, &r, &error), 0);
+    assert_int_equal(r.type, PL_VALUE_MATRIX);
+    assert_true(r.n == 1 && r.series[0].n == 3 && r.series[0].t[0] == 40000);
+    pl_result_fini(&r);
+    assert_int_equal(pl_source_instant(&c, &src, PL_STR("m"), 60000, &r, &error), 0);
+    assert_int_equal(r.type, PL_VALUE_VECTOR);
+    assert_true(r.n == N_SERIES && r.series[0].n == 1 && r.series[0].t[0] == 60000);
+    pl_result_fini(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(workers_give_what_one_thread_gives),
+        cmocka_unit_test(a_range_result_is_sorted_by_labels_and_counts_what_it_read),
+        cmocka_unit_test(too_many_samples_are_an_error_in_prometheus_words),
+        cmocka_unit_test(too_many_series_are_an_error_that_names_the_limit),
+        cmocka_unit_test(memory_over_the_budget_is_an_error_and_aggregation_needs_little_of_it),
+        cmocka_unit_test(a_query_ends_at_its_deadline),
+        cmocka_unit_test(a_canceled_query_ends),
+        cmocka_unit_test(memory_that_fails_is_an_error_and_leaks_nothing),
+        cmocka_unit_test(a_range_query_wants_a_scalar_or_a_vector_and_sane_times),
+        cmocka_unit_test(an_instant_query_of_each_type_has_its_shape),
+    };
+    return cmocka_run_group_tests(tests, fill, empty);
+}
