@@ -1,5 +1,5 @@
-/* /api/v1/admin: flush, compact, deletion, backup. Threads: parsed on the loop, run on the one thread
- * for tasks, so that a long one never holds up queries. */
+/* /api/v1/admin: flush, compact, deletion, backup. Threads: parsed on the loop, run on the one
+ * thread for tasks, so that a long one never holds up queries. */
 #include "core/api/internal.h"
 
 static void finish(struct pl_job *job, int e, const char *what)
@@ -25,20 +25,14 @@ static void work_flush(struct pl_job *job)
     finish(job, pl_store_flush(job->api->conf.store), "flush");
 }
 
-void pl__ep_flush(struct pl_api *a, struct pl_http_req *req)
-{
-    start(a, req, work_flush);
-}
+void pl__ep_flush(struct pl_api *a, struct pl_http_req *req) { start(a, req, work_flush); }
 
 static void work_compact(struct pl_job *job)
 {
     finish(job, pl_store_compact(job->api->conf.store), "compact");
 }
 
-void pl__ep_compact(struct pl_api *a, struct pl_http_req *req)
-{
-    start(a, req, work_compact);
-}
+void pl__ep_compact(struct pl_api *a, struct pl_http_req *req) { start(a, req, work_compact); }
 
 void pl__ep_clean_tombstones(struct pl_api *a, struct pl_http_req *req)
 {

@@ -86,15 +86,16 @@ static int admit(void *ctx, struct pl_http_req *req, uint64_t content_length, co
 static void not_found(struct pl_http_req *req, unsigned allowed)
 {
     if (req->method == PL_OPTIONS && allowed) {
-        pl_http_reply_header(req, "Access-Control-Allow-Methods", PL_STR("GET, POST, PUT, OPTIONS"));
+        pl_http_reply_header(req, "Access-Control-Allow-Methods",
+                             PL_STR("GET, POST, PUT, OPTIONS"));
         pl_http_reply_header(req, "Access-Control-Allow-Headers",
                              PL_STR("Accept, Authorization, Content-Type, Origin, X-Scope-OrgID"));
         pl_http_reply(req, 204, NULL, NULL);
     } else if (allowed) {
         pl_http_reply_header(req, "Allow",
-                             (allowed & PL_M_GET) ? ((allowed & PL_M_POST) ? PL_STR("GET, POST")
-                                                                           : PL_STR("GET"))
-                                                  : PL_STR("POST"));
+                             (allowed & PL_M_GET)
+                                 ? ((allowed & PL_M_POST) ? PL_STR("GET, POST") : PL_STR("GET"))
+                                 : PL_STR("POST"));
         pl_http_reply_text(req, 405, "method not allowed here: see Allow\n");
     } else {
         pl_http_reply_text(req, 404, "no such path: GET / lists what there is\n");
@@ -156,14 +157,15 @@ static int init(struct pl_api *a)
                                           "Samples read by queries.", NULL);
     a->query_seconds = pl_metrics_histo(c->metrics, "perilune_query_duration_seconds",
                                         "From the request to the answer of a query.", NULL);
-    a->write_seconds = pl_metrics_histo(c->metrics, "perilune_write_duration_seconds",
-                                        "From the request to the acknowledgement of a write.", NULL);
+    a->write_seconds =
+        pl_metrics_histo(c->metrics, "perilune_write_duration_seconds",
+                         "From the request to the acknowledgement of a write.", NULL);
     pl_metrics_fn(c->metrics, "perilune_queries_waiting", "Queries that wait for a thread.", NULL,
                   false, waiting, a);
-    pl_metrics_fn(c->metrics, "perilune_backup_done_bytes", "Bytes of the last backup written so far.",
-                  NULL, false, backup_done, a);
-    pl_metrics_fn(c->metrics, "perilune_backup_size_bytes", "Bytes of the last backup in all.", NULL,
-                  false, backup_total, a);
+    pl_metrics_fn(c->metrics, "perilune_backup_done_bytes",
+                  "Bytes of the last backup written so far.", NULL, false, backup_done, a);
+    pl_metrics_fn(c->metrics, "perilune_backup_size_bytes", "Bytes of the last backup in all.",
+                  NULL, false, backup_total, a);
     return pl_sessions_new(c->clock, c->sessions_max ? c->sessions_max : 10000, &a->sessions);
 }
 
@@ -186,20 +188,11 @@ int pl_api_new(const struct pl_api_conf *conf, struct pl_api **out)
     return 0;
 }
 
-const struct pl_http_handler *pl_api_http(struct pl_api *a)
-{
-    return &a->http;
-}
+const struct pl_http_handler *pl_api_http(struct pl_api *a) { return &a->http; }
 
-const struct pl_stream_handler *pl_api_stream(struct pl_api *a)
-{
-    return &a->stream;
-}
+const struct pl_stream_handler *pl_api_stream(struct pl_api *a) { return &a->stream; }
 
-void pl_api_set_ready(struct pl_api *a, bool ready)
-{
-    a->ready = ready;
-}
+void pl_api_set_ready(struct pl_api *a, bool ready) { a->ready = ready; }
 
 void pl_api_free(struct pl_api *a)
 {

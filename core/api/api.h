@@ -10,20 +10,20 @@ struct pl_api;
 struct pl_api_conf {
     struct pl_store *store;
     struct pl_net *net;
-    struct pl_pool *pool;             /* queries */
-    struct pl_pool *tasks;            /* flush, compact, backup: one thread */
+    struct pl_pool *pool;  /* queries */
+    struct pl_pool *tasks; /* flush, compact, backup: one thread */
     const struct pl_clock *clock;
     const struct pl_log *log;
     struct pl_metrics *metrics;
-    bool tenants_auto;                /* create unknown tenants on the first write */
-    size_t max_inflated_bytes;        /* of a request body: 256 MB */
-    size_t query_max_waiting;         /* queries that may wait for a thread: 1000; 503 over it */
-    int64_t query_timeout_ms;         /* 2 min; `timeout=` may lower it */
-    int64_t query_lookback_ms;        /* 5 min */
-    uint64_t query_max_samples;       /* 50M */
-    size_t query_max_series;          /* 0: no limit */
-    size_t query_max_memory_bytes;    /* 1 GB */
-    size_t sessions_max;              /* push sessions: 10000 */
+    bool tenants_auto;             /* create unknown tenants on the first write */
+    size_t max_inflated_bytes;     /* of a request body: 256 MB */
+    size_t query_max_waiting;      /* queries that may wait for a thread: 1000; 503 over it */
+    int64_t query_timeout_ms;      /* 2 min; `timeout=` may lower it */
+    int64_t query_lookback_ms;     /* 5 min */
+    uint64_t query_max_samples;    /* 50M */
+    size_t query_max_series;       /* 0: no limit */
+    size_t query_max_memory_bytes; /* 1 GB */
+    size_t sessions_max;           /* push sessions: 10000 */
     void (*flags)(void *ctx, struct pl_buf *json_object); /* for status/flags; may be NULL */
     void *ctx;
 };

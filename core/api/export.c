@@ -11,7 +11,8 @@
 #define PIECE_BYTES  (1u << 20)
 #define LINE_SAMPLES 10000
 
-struct export {
+struct export
+{
     struct pl_task task;
     struct pl_api *api;
     struct pl_http_req *req;
@@ -125,10 +126,7 @@ static void next_piece(struct export *x)
     }
 }
 
-static void on_drained(struct pl_http_req *req)
-{
-    next_piece(req->user);
-}
+static void on_drained(struct pl_http_req *req) { next_piece(req->user); }
 
 /* On the loop: a piece is there. */
 static void send(struct pl_task *task)

@@ -1,5 +1,5 @@
-/* Writes in other systems' formats: remote write, Prometheus text, InfluxDB lines. Each says what it
- * left out in the words its clients know (decisions.md 10). Thread: the request's loop. */
+/* Writes in other systems' formats: remote write, Prometheus text, InfluxDB lines. Each says what
+ * it left out in the words its clients know (decisions.md 10). Thread: the request's loop. */
 #include "core/api/write.h"
 
 static void answer_remote(struct pl_write *w)
@@ -112,8 +112,8 @@ static int64_t unit_of(pl_str s)
     static const struct {
         const char *name;
         int64_t ns;
-    } units[] = {{"n", 1},         {"ns", 1},         {"u", 1000},         {"us", 1000},
-                 {"ms", 1000000},  {"s", 1000000000}, {"m", 60000000000},  {"h", 3600000000000}};
+    } units[] = {{"n", 1},        {"ns", 1},         {"u", 1000},        {"us", 1000},
+                 {"ms", 1000000}, {"s", 1000000000}, {"m", 60000000000}, {"h", 3600000000000}};
     if (!s.n) {
         return 1;
     }

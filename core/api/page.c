@@ -28,12 +28,13 @@ static void numbers(struct pl_buf *out, struct pl_api *a)
 {
     struct pl_store_stats s = {0};
     pl_store_stats(a->conf.store, &s);
-    pl_buf_f(out,
-             "<p>%llu series, %llu samples on disk, %llu in the head, %.1f MB of partitions, %.1f MB "
-             "of journal.</p>",
-             (unsigned long long)s.n_series, (unsigned long long)s.n_samples,
-             (unsigned long long)s.n_head_samples, (double)s.disk_bytes / 1e6,
-             (double)s.journal_bytes / 1e6);
+    pl_buf_f(
+        out,
+        "<p>%llu series, %llu samples on disk, %llu in the head, %.1f MB of partitions, %.1f MB "
+        "of journal.</p>",
+        (unsigned long long)s.n_series, (unsigned long long)s.n_samples,
+        (unsigned long long)s.n_head_samples, (double)s.disk_bytes / 1e6,
+        (double)s.journal_bytes / 1e6);
 }
 
 static void routes(struct pl_buf *out)
@@ -68,7 +69,8 @@ void pl__ep_page(struct pl_api *a, struct pl_http_req *req)
              "<h1>Perilune</h1><p>A metrics platform that is scripted in Lua. Version " PL_VERSION
              ".</p>");
     numbers(&out, a);
-    pl_buf_z(&out, "<h2>Try it</h2><pre>curl --data-binary 'temperature{room=\"attic\"} 21.5' http://");
+    pl_buf_z(&out,
+             "<h2>Try it</h2><pre>curl --data-binary 'temperature{room=\"attic\"} 21.5' http://");
     escaped(&out, host);
     pl_buf_z(&out, "/api/v1/import/prometheus\ncurl 'http://");
     escaped(&out, host);

@@ -22,10 +22,12 @@ bool pl__tenant(struct pl_api *a, struct pl_http_req *req, bool create, struct p
     }
     if (e == PL_ENOTFOUND) {
         pl__reply_error(req, e, "unknown tenant \"%.*s\" in X-Scope-OrgID%s", PL_PRS(name),
-                        create ? ": start with --tenants-auto to make tenants on the first write" : "");
+                        create ? ": start with --tenants-auto to make tenants on the first write"
+                               : "");
     } else {
         pl__reply_error(req, e, "tenant \"%.*s\" in X-Scope-OrgID: %s", PL_PRS(name),
-                        e == PL_EINVAL ? "a name is 1 to 150 of A-Z a-z 0-9 _ . -" : pl_err_text(e));
+                        e == PL_EINVAL ? "a name is 1 to 150 of A-Z a-z 0-9 _ . -"
+                                       : pl_err_text(e));
     }
     return false;
 }

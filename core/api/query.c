@@ -98,9 +98,10 @@ void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req)
                         "invalid parameter \"step\": zero or negative query resolution step widths "
                         "are not accepted. Try a positive integer");
     } else if ((with.t1 - with.t0) / with.step > 11000) {
-        pl__reply_error(req, PL_EPARSE,
-                        "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing "
-                        "the query resolution (?step=XX)");
+        pl__reply_error(
+            req, PL_EPARSE,
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing "
+            "the query resolution (?step=XX)");
     } else {
         start(a, req, &with, timeout_ms);
     }

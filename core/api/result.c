@@ -64,8 +64,8 @@ static void notes(struct pl_buf *out, const char *name, const pl_str *s, size_t 
 void pl__result_json(struct pl_buf *out, const struct pl_result *r)
 {
     static const char *const types[] = {"scalar", "string", "vector", "matrix"};
-    pl_buf_f(out, "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":",
-             types[r->type]);
+    pl_buf_f(out,
+             "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":", types[r->type]);
     if (r->type == PL_VALUE_SCALAR) {
         point(out, r->t, r->series[0].v[0]);
     } else if (r->type == PL_VALUE_STRING) {

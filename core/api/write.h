@@ -12,7 +12,7 @@ struct pl_write {
     size_t accepted;
     int err;
     int64_t begun_ns;
-    struct pl_buf raw; /* the body inflated here, until the decoder is through */
+    struct pl_buf raw;                  /* the body inflated here, until the decoder is through */
     void (*answer)(struct pl_write *w); /* on the loop, once the fate of the batch is known */
     /* of pushes: */
     pl_str producer, key;
@@ -30,7 +30,8 @@ bool pl__write_open(struct pl_write *w, bool snappy, struct pl_batch **b, pl_str
 void pl__write_commit(struct pl_write *w, struct pl_batch *b, int err);
 /** Answer an error of the whole request: 400, 413, 429, 503, 507. */
 void pl__write_error(struct pl_write *w);
-/** The reply to a push: {"status":"success","data":{"accepted":..,"rejected":..,"rejects":[..]}}. */
+/** The reply to a push: {"status":"success","data":{"accepted":..,"rejected":..,"rejects":[..]}}.
+ */
 void pl__report_json(struct pl_buf *out, size_t accepted, const struct pl_ingest_report *r);
 /** "3 rejected: series 7: labels are not valid: label name twice; ..." */
 void pl__report_text(struct pl_buf *out, const struct pl_ingest_report *r);

@@ -1,4 +1,5 @@
-/* The answer to a query, read from Prometheus' JSON, for printing. Internal to app. Thread: main. */
+/* The answer to a query, read from Prometheus' JSON, for printing. Internal to app. Thread: main.
+ */
 #pragma once
 #include "core/base/base.h"
 

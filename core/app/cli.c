@@ -15,8 +15,7 @@ static void help(const struct pl_cli *c)
         printf("  %-24s %s\n", head, o->help);
     }
     if (c->server) {
-        printf("  %-24s %s\n", "--url URL",
-               "the server [http://127.0.0.1:1969, or $PERILUNE_URL]");
+        printf("  %-24s %s\n", "--url URL", "the server [http://127.0.0.1:1969, or $PERILUNE_URL]");
         printf("  %-24s %s\n", "--tenant NAME", "X-Scope-OrgID [default, or $PERILUNE_TENANT]");
     }
     printf("  %-24s %s\n", "--help", "this text");
@@ -129,7 +128,8 @@ int pl_cli_request(const struct pl_cli *c, struct pl_client *client, const char 
 {
     char why[256];
     for (unsigned waited = 0;; waited++) {
-        if (pl_client_do(client, method, path, content_type, NULL, body, out, why, sizeof(why)) < 0) {
+        if (pl_client_do(client, method, path, content_type, NULL, body, out, why, sizeof(why)) <
+            0) {
             return pl_cli_fail(c, PL_EXIT_UNREACHABLE, "%s", why);
         }
         bool later = out->status == 429 || out->status == 503;

@@ -24,7 +24,8 @@ static void matches(struct pl_buf *path, const struct pl_cli *c, size_t from, co
     pl_buf_u8(path, 0);
 }
 
-struct export {
+struct export
+{
     struct pl_progress progress;
     uint64_t bytes, lines;
     bool failed;
@@ -59,8 +60,8 @@ static int run_export(struct pl_cli *c, const char *start, const char *end)
     params(&path, start, end);
     matches(&path, c, 0, "{__name__=~\".+\"}");
     pl_progress_begin(&x.progress, "export");
-    int e = pl_client_stream(client, "GET", (char *)path.p, NULL, PL_STR_NULL, piece, &x, &status, why,
-                             sizeof(why));
+    int e = pl_client_stream(client, "GET", (char *)path.p, NULL, PL_STR_NULL, piece, &x, &status,
+                             why, sizeof(why));
     if (e < 0) {
         code = pl_cli_fail(c, PL_EXIT_UNREACHABLE, "%s", why);
     } else if (status != 200 || x.failed || fflush(stdout) != 0) {

@@ -65,7 +65,8 @@ static int send_piece(struct sender *s, pl_str piece)
                               piece, &r);
     if (code) {
         if (s->format->lines) {
-            pl_cli_fail(s->cli, 0, "the first %llu lines are durable", (unsigned long long)s->lines);
+            pl_cli_fail(s->cli, 0, "the first %llu lines are durable",
+                        (unsigned long long)s->lines);
         }
         return code;
     }

@@ -20,8 +20,7 @@ static void ask(struct pl_task *task)
 {
     struct backup *b = (struct backup *)task;
     struct pl_client_reply r = {0};
-    b->code =
-        pl_cli_request(b->cli, b->client, "POST", (char *)b->path.p, NULL, PL_STR_NULL, &r);
+    b->code = pl_cli_request(b->cli, b->client, "POST", (char *)b->path.p, NULL, PL_STR_NULL, &r);
     pl_client_reply_fini(&r);
     b->done = true;
 }
@@ -49,7 +48,8 @@ static void watch(struct backup *b, struct pl_progress *p, uint64_t *bytes)
     while (!b->done) {
         struct pl_client_reply r = {0};
         usleep(100000);
-        if (pl_client_do(second, "GET", "/metrics", NULL, NULL, PL_STR_NULL, &r, why, sizeof(why)) == 0) {
+        if (pl_client_do(second, "GET", "/metrics", NULL, NULL, PL_STR_NULL, &r, why,
+                         sizeof(why)) == 0) {
             pl_str text = pl_buf_view(&r.body);
             *bytes = metric(text, "\nperilune_backup_done_bytes ");
             pl_progress_at(p, *bytes, metric(text, "\nperilune_backup_size_bytes "), "bytes");
@@ -99,9 +99,10 @@ int pl_cmd_backup(int argc, char **argv)
     struct pl_cli c = {
         .command = "backup",
         .arguments = "DIR",
-        .about = "Copy a consistent state of the running server into DIR, a directory on the\n"
-                 "server's machine. Into an earlier backup only what is new is copied. The result\n"
-                 "is a data directory: `perilune restore DIR DATA`, or `perilune serve --data DIR`.",
+        .about =
+            "Copy a consistent state of the running server into DIR, a directory on the\n"
+            "server's machine. Into an earlier backup only what is new is copied. The result\n"
+            "is a data directory: `perilune restore DIR DATA`, or `perilune serve --data DIR`.",
         .server = true,
     };
     int code = pl_cli_parse(&c, argc, argv);

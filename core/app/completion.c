@@ -32,25 +32,26 @@ static void bash(FILE *out)
           "    serve) words='",
           out);
     settings(out);
-    fputs("' ;;\n"
-          "    push) words='--format --precision --extra-label --url --tenant --help' ;;\n"
-          "    query) words='--format --time --range --start --end --step --url --tenant --help' ;;\n"
-          "    series|labels) words='--start --end --limit --url --tenant --help' ;;\n"
-          "    export) words='--start --end --url --tenant --help' ;;\n"
-          "    import|backup) words='--url --tenant --help' ;;\n"
-          "    restore) words='--force --help' ;;\n"
-          "    completion) words='bash zsh' ;;\n"
-          "    esac\n"
-          "    case ${COMP_WORDS[1]}$prev in\n"
-          "    push--format) words='prometheus influx jsonl json msgpack remote-write' ;;\n"
-          "    query--format) words='table json csv plot' ;;\n"
-          "    esac\n"
-          "  fi\n"
-          "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-          "  [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-          "}\n"
-          "complete -o filenames -F _perilune perilune\n",
-          out);
+    fputs(
+        "' ;;\n"
+        "    push) words='--format --precision --extra-label --url --tenant --help' ;;\n"
+        "    query) words='--format --time --range --start --end --step --url --tenant --help' ;;\n"
+        "    series|labels) words='--start --end --limit --url --tenant --help' ;;\n"
+        "    export) words='--start --end --url --tenant --help' ;;\n"
+        "    import|backup) words='--url --tenant --help' ;;\n"
+        "    restore) words='--force --help' ;;\n"
+        "    completion) words='bash zsh' ;;\n"
+        "    esac\n"
+        "    case ${COMP_WORDS[1]}$prev in\n"
+        "    push--format) words='prometheus influx jsonl json msgpack remote-write' ;;\n"
+        "    query--format) words='table json csv plot' ;;\n"
+        "    esac\n"
+        "  fi\n"
+        "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+        "  [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+        "}\n"
+        "complete -o filenames -F _perilune perilune\n",
+        out);
 }
 
 static void zsh(FILE *out)

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #define O(flag, type, field, def, value, group, help)                                              \
-    {flag, PL_OPTION_##type, offsetof(struct pl_config, field), def, value, group, help}
+    {                                                                                              \
+        flag, PL_OPTION_##type, offsetof(struct pl_config, field), def, value, group, help         \
+    }
 
 const struct pl_option pl__options[] = {
     O("data", TEXT, data, "./data", "DIR", "Where", "directory of everything that is kept"),

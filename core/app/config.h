@@ -1,7 +1,8 @@
 /* Settings of `perilune serve`. One table (config.c) from which flags, environment variables, YAML
  * keys, --help, completion and status/flags are made, so that they cannot disagree:
  *
- *     --http-max-body-bytes 64MB      PERILUNE_HTTP_MAX_BODY_BYTES=64MB      http-max-body-bytes: 64MB
+ *     --http-max-body-bytes 64MB      PERILUNE_HTTP_MAX_BODY_BYTES=64MB      http-max-body-bytes:
+ * 64MB
  *
  * A flag wins over the environment, that over the files, those over the default. Of several files
  * the later wins. Thread: main, before anything is started. */

@@ -4,19 +4,20 @@
 
 void pl_config_help(FILE *out)
 {
-    fputs("Usage: perilune serve [--data DIR] [--http HOST:PORT] [options]\n\n"
-          "Run the server in the foreground until SIGTERM or Ctrl-C. Without --config it reads no\n"
-          "file. Try it:\n\n"
-          "  perilune serve --data ./data &\n"
-          "  curl --data-binary 'temperature{room=\"attic\"} 21.5' "
-          "http://127.0.0.1:1969/api/v1/import/prometheus\n"
-          "  curl 'http://127.0.0.1:1969/api/v1/query?query=temperature'\n\n"
-          "Every option is also an environment variable (--http is PERILUNE_HTTP) and a key of the\n"
-          "YAML files that --config names (http: 127.0.0.1:1969). Flags win over the environment,\n"
-          "the environment over files, later files over earlier ones.\n\n"
-          "  --config FILE                     settings to read first; may be given more than once\n"
-          "  --help                            this text\n",
-          out);
+    fputs(
+        "Usage: perilune serve [--data DIR] [--http HOST:PORT] [options]\n\n"
+        "Run the server in the foreground until SIGTERM or Ctrl-C. Without --config it reads no\n"
+        "file. Try it:\n\n"
+        "  perilune serve --data ./data &\n"
+        "  curl --data-binary 'temperature{room=\"attic\"} 21.5' "
+        "http://127.0.0.1:1969/api/v1/import/prometheus\n"
+        "  curl 'http://127.0.0.1:1969/api/v1/query?query=temperature'\n\n"
+        "Every option is also an environment variable (--http is PERILUNE_HTTP) and a key of the\n"
+        "YAML files that --config names (http: 127.0.0.1:1969). Flags win over the environment,\n"
+        "the environment over files, later files over earlier ones.\n\n"
+        "  --config FILE                     settings to read first; may be given more than once\n"
+        "  --help                            this text\n",
+        out);
     const char *group = "";
     for (size_t i = 0; i < pl__n_options; i++) {
         const struct pl_option *o = &pl__options[i];
@@ -36,11 +37,14 @@ static void env_name(const char *option, char *out, size_t n)
 {
     size_t k = (size_t)snprintf(out, n, "PERILUNE_%s", option);
     for (size_t i = 9; i < k && i < n; i++) {
-        out[i] = out[i] == '-' ? '_' : out[i] >= 'a' && out[i] <= 'z' ? (char)(out[i] - 32) : out[i];
+        out[i] = out[i] == '-'                    ? '_'
+                 : out[i] >= 'a' && out[i] <= 'z' ? (char)(out[i] - 32)
+                                                  : out[i];
     }
 }
 
-/* PERILUNE_FAULTS belongs to fault points, PERILUNE_URL and PERILUNE_TENANT to the other commands. */
+/* PERILUNE_FAULTS belongs to fault points, PERILUNE_URL and PERILUNE_TENANT to the other commands.
+ */
 static bool known_elsewhere(pl_str name)
 {
     return pl_str_eq(name, PL_STR("PERILUNE_FAULTS")) || pl_str_eq(name, PL_STR("PERILUNE_URL")) ||
@@ -61,8 +65,10 @@ static int load_env(struct pl_config *c, char **environ_, char *why, size_t n_wh
             o = pl_str_eq(name, pl_str_c(wanted)) ? &pl__options[i] : NULL;
         }
         if (!o) {
-            snprintf(why, n_why, "unknown environment variable %.*s: `perilune serve --help` lists "
-                     "the options", PL_PRS(name));
+            snprintf(why, n_why,
+                     "unknown environment variable %.*s: `perilune serve --help` lists "
+                     "the options",
+                     PL_PRS(name));
             return PL_EPARSE;
         }
         char inner[300];

@@ -6,10 +6,23 @@
 /* Top-level keys of prometheus.yml and alertmanager.yml: they mean what they mean there, so no
  * setting of ours may have such a name (decisions.md 24). */
 static const char *const reserved[] = {
-    "global",        "scrape_configs",      "scrape_config_files", "rule_files", "alerting",
-    "remote_write",  "remote_read",         "storage",             "tracing",    "otlp",
-    "runtime",       "route",               "receivers",           "templates",  "inhibit_rules",
-    "time_intervals", "mute_time_intervals",
+    "global",
+    "scrape_configs",
+    "scrape_config_files",
+    "rule_files",
+    "alerting",
+    "remote_write",
+    "remote_read",
+    "storage",
+    "tracing",
+    "otlp",
+    "runtime",
+    "route",
+    "receivers",
+    "templates",
+    "inhibit_rules",
+    "time_intervals",
+    "mute_time_intervals",
 };
 
 struct where {

@@ -121,7 +121,8 @@ void pl_answer_plot(const struct pl_answer *a, int width, int height, struct pl_
         time_text(p.t1, to, sizeof(to));
         pl_buf_f(out, "%13s%s%*s%s\n", "", from, width - 38 > 1 ? width - 38 : 1, "", to);
         for (size_t i = 0; i < a->n && i < 12; i++) {
-            pl_buf_f(out, "  \033[3%dm--\033[0m %.*s\n", (int)(1 + i % 6), PL_PRS(a->series[i].labels));
+            pl_buf_f(out, "  \033[3%dm--\033[0m %.*s\n", (int)(1 + i % 6),
+                     PL_PRS(a->series[i].labels));
         }
         if (a->n > 12) {
             pl_buf_f(out, "  and %zu more\n", a->n - 12);

@@ -92,8 +92,7 @@ static int open_store(struct server *s, char *why, size_t n_why)
     struct pl_store_conf conf;
     pl_store_conf_default(&conf);
     conf.dir = c->data;
-    conf.durability =
-        strcmp(c->durability, "process") == 0 ? PL_DURABLE_PROCESS : PL_DURABLE_DISK;
+    conf.durability = strcmp(c->durability, "process") == 0 ? PL_DURABLE_PROCESS : PL_DURABLE_DISK;
     conf.retention_ms = c->retention;
     conf.future_limit_ms = c->future_limit;
     conf.head_max_bytes = c->head_max_bytes;

@@ -65,32 +65,32 @@ void pl__unpack_scalar(const uint8_t *src, size_t n, unsigned w, int64_t base, i
 
 /* Narrow (w <= 25): values 0-3 in 32-bit lanes of the low half, loaded from byte 0 of the group,
  * values 4-7 in the high half, loaded from byte 4w/8. */
-#define N_AT(w, i)      (((i) * (w) - ((i) >= 4 ? ((4 * (w)) >> 3) * 8 : 0)))
-#define N_B(w, i, j)    ((N_AT(w, i) >> 3) + (j))
-#define N_BYTES(w, i)   N_B(w, i, 0), N_B(w, i, 1), N_B(w, i, 2), N_B(w, i, 3)
+#define N_AT(w, i)    (((i) * (w) - ((i) >= 4 ? ((4 * (w)) >> 3) * 8 : 0)))
+#define N_B(w, i, j)  ((N_AT(w, i) >> 3) + (j))
+#define N_BYTES(w, i) N_B(w, i, 0), N_B(w, i, 1), N_B(w, i, 2), N_B(w, i, 3)
 #define NARROW(w)                                                                                  \
     {                                                                                              \
-        {N_BYTES(w, 0), N_BYTES(w, 1), N_BYTES(w, 2), N_BYTES(w, 3), N_BYTES(w, 4), N_BYTES(w, 5), \
-         N_BYTES(w, 6), N_BYTES(w, 7)},                                                            \
-            {N_AT(w, 0) & 7, N_AT(w, 1) & 7, N_AT(w, 2) & 7, N_AT(w, 3) & 7, N_AT(w, 4) & 7,       \
-             N_AT(w, 5) & 7, N_AT(w, 6) & 7, N_AT(w, 7) & 7},                                      \
+        {N_BYTES(w, 0), N_BYTES(w, 1), N_BYTES(w, 2), N_BYTES(w, 3),                               \
+         N_BYTES(w, 4), N_BYTES(w, 5), N_BYTES(w, 6), N_BYTES(w, 7)},                              \
+            {N_AT(w, 0) & 7, N_AT(w, 1) & 7, N_AT(w, 2) & 7, N_AT(w, 3) & 7,                       \
+             N_AT(w, 4) & 7, N_AT(w, 5) & 7, N_AT(w, 6) & 7, N_AT(w, 7) & 7},                      \
     }
 #define NARROW5(w) NARROW(w), NARROW((w) + 1), NARROW((w) + 2), NARROW((w) + 3), NARROW((w) + 4)
 const struct pl__narrow pl__narrow[25] = {NARROW5(1), NARROW5(6), NARROW5(11), NARROW5(16),
                                           NARROW5(21)};
 
 /* Wide (26 <= w <= 57): a pair of values in the 64-bit lanes of each 16-byte load. */
-#define W_AT(w, i)    ((i) * (w) - (((((i) / 2) * 2) * (w)) >> 3) * 8)
-#define W_B(w, i, j)  ((W_AT(w, i) >> 3) + (j))
+#define W_AT(w, i)   ((i) * (w) - (((((i) / 2) * 2) * (w)) >> 3) * 8)
+#define W_B(w, i, j) ((W_AT(w, i) >> 3) + (j))
 #define W_BYTES(w, i)                                                                              \
     W_B(w, i, 0), W_B(w, i, 1), W_B(w, i, 2), W_B(w, i, 3), W_B(w, i, 4), W_B(w, i, 5),            \
         W_B(w, i, 6), W_B(w, i, 7)
 #define WIDE(w)                                                                                    \
     {                                                                                              \
-        {W_BYTES(w, 0), W_BYTES(w, 1), W_BYTES(w, 2), W_BYTES(w, 3), W_BYTES(w, 4), W_BYTES(w, 5), \
-         W_BYTES(w, 6), W_BYTES(w, 7)},                                                            \
-            {W_AT(w, 0) & 7, W_AT(w, 1) & 7, W_AT(w, 2) & 7, W_AT(w, 3) & 7, W_AT(w, 4) & 7,       \
-             W_AT(w, 5) & 7, W_AT(w, 6) & 7, W_AT(w, 7) & 7},                                      \
+        {W_BYTES(w, 0), W_BYTES(w, 1), W_BYTES(w, 2), W_BYTES(w, 3),                               \
+         W_BYTES(w, 4), W_BYTES(w, 5), W_BYTES(w, 6), W_BYTES(w, 7)},                              \
+            {W_AT(w, 0) & 7, W_AT(w, 1) & 7, W_AT(w, 2) & 7, W_AT(w, 3) & 7,                       \
+             W_AT(w, 4) & 7, W_AT(w, 5) & 7, W_AT(w, 6) & 7, W_AT(w, 7) & 7},                      \
     }
 #define WIDE4(w) WIDE(w), WIDE((w) + 1), WIDE((w) + 2), WIDE((w) + 3)
 static const struct {

@@ -2,12 +2,12 @@
  * codecs, chosen per column by size. Bit-exact for every double: NaN payloads, -0.0, infinities.
  *
  * A column does not say how many it holds: the pack's directory does. Timestamps: fixed interval,
- * or integers. Values: integers m with value = m / 10^e (ALP, Afroozeh et al., SIGMOD 2024; what does
- * not fit is patched), the bits of true doubles as integers, or raw. Integers: plain, differences,
- * differences of differences, or distances from a line, with a common step taken out; then the
- * smallest of constant, bit packed with patches, Rice coded (SMALL), or sparse. Decoding is
- * vectorised (AVX2 by run-time dispatch, a scalar reference beside it). The bytes are drawn on top
- * of vcol.c, tcol.c, ints.c and stream.c, and in docs/formats.md#column.
+ * or integers. Values: integers m with value = m / 10^e (ALP, Afroozeh et al., SIGMOD 2024; what
+ * does not fit is patched), the bits of true doubles as integers, or raw. Integers: plain,
+ * differences, differences of differences, or distances from a line, with a common step taken out;
+ * then the smallest of constant, bit packed with patches, Rice coded (SMALL), or sparse. Decoding
+ * is vectorised (AVX2 by run-time dispatch, a scalar reference beside it). The bytes are drawn on
+ * top of vcol.c, tcol.c, ints.c and stream.c, and in docs/formats.md#column.
  */
 #pragma once
 #include "core/base/base.h"
@@ -28,8 +28,8 @@ int pl_vcol_decode(const uint8_t *src, size_t n_src, size_t n, double *v);
 
 /** What a value column says without decoding: constant columns and straight lines do, others have
  *  `has` false. Exact: first, last, min and max are the doubles of the column; sum and increase
- *  only where has_sums, which is for integers whose sums stay below 2^53, so that every order of adding
- *  gives the same double. */
+ *  only where has_sums, which is for integers whose sums stay below 2^53, so that every order of
+ * adding gives the same double. */
 struct pl_chunk_summary {
     double first, last, min, max;
     double sum, increase; /* increase is counter-aware */

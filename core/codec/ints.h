@@ -3,10 +3,10 @@
 #include "core/codec/stream.h"
 
 enum pl__ints_order {
-    PL__INTS_PLAIN, /* the values */
-    PL__INTS_DELTA, /* m0, then differences */
+    PL__INTS_PLAIN,  /* the values */
+    PL__INTS_DELTA,  /* m0, then differences */
     PL__INTS_DELTA2, /* m0, m1 - m0, then differences of differences */
-    PL__INTS_LINE,  /* m0, slope, then the distance of m[1..n) from the line through m0 */
+    PL__INTS_LINE,   /* m0, slope, then the distance of m[1..n) from the line through m0 */
 };
 
 struct pl__ints_plan {

@@ -27,18 +27,27 @@ void pl_json_raw(struct pl_json_w *w, pl_str s);
 
 /* Pull parser. `for (;;) switch (pl_json_next(&r)) ...`. Duplicate keys are given as they come. */
 enum pl_json_tok {
-    PL_JSON_END, PL_JSON_OBJ, PL_JSON_OBJ_END, PL_JSON_ARR, PL_JSON_ARR_END,
-    PL_JSON_KEY, PL_JSON_STR, PL_JSON_NUM, PL_JSON_TRUE, PL_JSON_FALSE, PL_JSON_NULL,
+    PL_JSON_END,
+    PL_JSON_OBJ,
+    PL_JSON_OBJ_END,
+    PL_JSON_ARR,
+    PL_JSON_ARR_END,
+    PL_JSON_KEY,
+    PL_JSON_STR,
+    PL_JSON_NUM,
+    PL_JSON_TRUE,
+    PL_JSON_FALSE,
+    PL_JSON_NULL,
     PL_JSON_ERROR,
 };
 #define PL_JSON_DEPTH_MAX 64
 struct pl_json_r {
     const char *p, *end, *begin;
-    struct pl_buf text;  /* for strings with escapes */
-    pl_str str;          /* KEY, STR: unescaped, borrowed until the next call; NUM: its text */
-    double num;          /* NUM */
-    size_t at;           /* byte offset of the token, or of the error */
-    const char *why;     /* ERROR: a static sentence */
+    struct pl_buf text; /* for strings with escapes */
+    pl_str str;         /* KEY, STR: unescaped, borrowed until the next call; NUM: its text */
+    double num;         /* NUM */
+    size_t at;          /* byte offset of the token, or of the error */
+    const char *why;    /* ERROR: a static sentence */
     uint8_t stack[PL_JSON_DEPTH_MAX];
     unsigned depth, state;
 };

@@ -6,22 +6,30 @@
 #include "core/base/base.h"
 
 enum pl_mp_kind {
-    PL_MP_NIL, PL_MP_BOOL, PL_MP_INT, PL_MP_UINT, PL_MP_F64, PL_MP_STR, PL_MP_BIN, PL_MP_EXT,
-    PL_MP_ARRAY, PL_MP_MAP,
+    PL_MP_NIL,
+    PL_MP_BOOL,
+    PL_MP_INT,
+    PL_MP_UINT,
+    PL_MP_F64,
+    PL_MP_STR,
+    PL_MP_BIN,
+    PL_MP_EXT,
+    PL_MP_ARRAY,
+    PL_MP_MAP,
 };
 struct pl_mp {
     const uint8_t *p, *end, *begin;
 };
 struct pl_mp_val {
     enum pl_mp_kind kind;
-    int8_t ext;     /* EXT */
+    int8_t ext; /* EXT */
     union {
         bool b;
         int64_t i;  /* INT: negative only */
         uint64_t u; /* UINT; ARRAY: elements; MAP: pairs */
         double f;   /* also from float32 */
     };
-    pl_str s;       /* STR, BIN, EXT payload; borrowed */
+    pl_str s; /* STR, BIN, EXT payload; borrowed */
 };
 #define PL_MP_DEPTH_MAX 64
 static inline struct pl_mp pl_mp(pl_str s)

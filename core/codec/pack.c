@@ -71,10 +71,7 @@ int pl_pack_peek(const uint8_t *src, size_t n_src, uint32_t *first_id, uint32_t 
     return 0;
 }
 
-void pl_pack_init(struct pl_pack *p)
-{
-    memset(p, 0, sizeof *p);
-}
+void pl_pack_init(struct pl_pack *p) { memset(p, 0, sizeof *p); }
 
 void pl_pack_fini(struct pl_pack *p)
 {

@@ -31,22 +31,23 @@ struct pl_chunk {
     int64_t t0, t1;
     const uint8_t *tcol, *vcol; /* borrowed from the pack's bytes or from the reader's scratch */
     uint32_t n_tcol, n_vcol;
-    uint32_t tcol_ix;           /* equal number = equal timestamp column inside this pack */
+    uint32_t tcol_ix; /* equal number = equal timestamp column inside this pack */
 };
 
-#define PL_PACK_CACHED 16 /* decoded timestamp columns kept, so that a scrape's are decoded once */
+#define PL_PACK_CACHED 16 /* decoded timestamp columns kept, so that a scrape's are decoded once   \
+                           */
 
 /** One open pack; reused for one after another. Not shared between threads. */
 struct pl_pack {
     uint32_t first_id, last_id;
     uint32_t n_chunks;
-    int64_t t0, t1;             /* over all chunks */
-    struct pl_chunk *chunks;    /* the directory, decoded; ids ascending, then time */
+    int64_t t0, t1;          /* over all chunks */
+    struct pl_chunk *chunks; /* the directory, decoded; ids ascending, then time */
     /* private */
     size_t cap_chunks, cap_tcols;
     uint32_t n_tcols;
     struct pl_pack_tcol *tcols;
-    struct pl_buf scratch;      /* inflated body */
+    struct pl_buf scratch; /* inflated body */
     void *zstd;
     uint32_t cached[PL_PACK_CACHED];
     int64_t *cached_t;

@@ -113,8 +113,7 @@ static int grow_slots(struct pl_pack_writer *w)
 static int tcol_of(struct pl_pack_writer *w, bool new_series, const int64_t *t, size_t n,
                    uint32_t *out)
 {
-    uint32_t likely[3] = {w->tcol, w->tcol + 1,
-                          new_series ? w->series_tcol : w->last_series_tcol};
+    uint32_t likely[3] = {w->tcol, w->tcol + 1, new_series ? w->series_tcol : w->last_series_tcol};
     for (size_t i = 0; i < 3; i++) {
         if (is_tcol(w, likely[i], t, n)) {
             *out = likely[i];
@@ -215,14 +214,10 @@ static size_t body_size(const struct pl_pack_writer *w)
     return w->table.n + w->flags.n + w->lengths.n + w->extras.n + w->tcols.n + w->vcols.n;
 }
 
-size_t pl_pack_size(const struct pl_pack_writer *w)
-{
-    return w->n_chunks ? body_size(w) + 32 : 0;
-}
+size_t pl_pack_size(const struct pl_pack_writer *w) { return w->n_chunks ? body_size(w) + 32 : 0; }
 
 /* Squeeze the body in place where that saves a twentieth. 1: done, 0: does not pay. */
-static int squeeze(struct pl_pack_writer *w, const uint8_t *body, size_t n_body,
-                   struct pl_buf *out)
+static int squeeze(struct pl_pack_writer *w, const uint8_t *body, size_t n_body, struct pl_buf *out)
 {
     if (!w->zstd && !(w->zstd = ZSTD_createCCtx())) {
         return PL_ENOMEM;

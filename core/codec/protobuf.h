@@ -10,9 +10,9 @@ struct pl_pb {
 };
 struct pl_pb_field {
     uint32_t number;
-    uint8_t wire;   /* 0 varint, 1 fixed64, 2 bytes, 5 fixed32 */
-    uint64_t u;     /* varint, fixed64, fixed32 */
-    pl_str bytes;   /* wire 2; borrowed from the input */
+    uint8_t wire; /* 0 varint, 1 fixed64, 2 bytes, 5 fixed32 */
+    uint64_t u;   /* varint, fixed64, fixed32 */
+    pl_str bytes; /* wire 2; borrowed from the input */
 };
 static inline struct pl_pb pl_pb(pl_str s)
 {

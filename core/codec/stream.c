@@ -154,8 +154,8 @@ static void plan_rice(const struct view *v, const uint64_t *u, enum pl__stream_k
         if (bytes >= best.bytes) {
             continue;
         }
-        best = (struct pl__stream_plan){.kind = kind, .w = k, .base = base, .bytes = bytes,
-                                        .n_patches = n_patches};
+        best = (struct pl__stream_plan){
+            .kind = kind, .w = k, .base = base, .bytes = bytes, .n_patches = n_patches};
         if (kind == PL__STREAM_RICE) {
             best.lo = base;
             best.hi = pl__wadd(base, (int64_t)most);
@@ -243,8 +243,8 @@ static void plan(const int64_t *r, size_t n, enum pl_effort effort, bool inner,
         lo = r[i] < lo ? r[i] : lo;
         hi = r[i] > hi ? r[i] : hi;
     }
-    *out = (struct pl__stream_plan){.kind = PL__STREAM_CONST, .base = lo, .lo = lo, .hi = hi,
-                                    .bytes = 1 + zigzag_bytes(lo)};
+    *out = (struct pl__stream_plan){
+        .kind = PL__STREAM_CONST, .base = lo, .lo = lo, .hi = hi, .bytes = 1 + zigzag_bytes(lo)};
     if (lo == hi) {
         return;
     }

@@ -41,7 +41,10 @@ void pl__rice_put(const uint64_t *u, size_t n, unsigned k, struct pl_buf *out);
 /** k <= 56. Returns the place behind, or NULL when cut short. */
 const uint8_t *pl__rice_get(const uint8_t *p, const uint8_t *end, size_t n, unsigned k, int64_t *u);
 
-static inline void pl__put_zigzag(struct pl_buf *out, int64_t x) { pl_buf_varint(out, pl_zigzag(x)); }
+static inline void pl__put_zigzag(struct pl_buf *out, int64_t x)
+{
+    pl_buf_varint(out, pl_zigzag(x));
+}
 static inline const uint8_t *pl__get_zigzag(const uint8_t *p, const uint8_t *end, int64_t *out)
 {
     uint64_t u;

@@ -107,8 +107,7 @@ int pl_tcol_decode(const uint8_t *src, size_t n_src, size_t n, int64_t *t)
         return PL_ECORRUPT;
     }
     const uint8_t *p = get_head(src, end, n, &head, &t0, &more);
-    if (!p || !advance(t0, more, head == FIXED ? n - 1 : 1, &t1) ||
-        (n > 1 && more == 0)) {
+    if (!p || !advance(t0, more, head == FIXED ? n - 1 : 1, &t1) || (n > 1 && more == 0)) {
         return PL_ECORRUPT;
     }
     if (head == FIXED) {

@@ -9,8 +9,8 @@
  *           ints                             ints.c, of this order, with a step where step is set
  *     scale = 0..5: value = m / 10^scale; 6: by scale2: 0..22 m / 10^scale2 (decimal.c), 0x80 | s
  *             (s <= 63) the bits of the double, below; 7: m / 10^scale2 (0..22), then the
- *             correction added to its 64 bits: sums of decimals miss the nearest double by an ulp or two
- *     odd   = varint gap << 1 | is_stale, then 8 bytes unless is_stale: the value `gap` places
+ *             correction added to its 64 bits: sums of decimals miss the nearest double by an ulp
+ * or two odd   = varint gap << 1 | is_stale, then 8 bytes unless is_stale: the value `gap` places
  *             behind the last odd one. Stale is the staleness marker 0x7ff0000000000002.
  *     bits  : the 64 bits shifted right s times (those are 0 in all values), arithmetically; for
  *             negative ones all bits below the sign flipped, so that the order is that of numbers
@@ -79,7 +79,7 @@ static void put_odd(const double *v, const struct pl__decimal *d, struct pl_buf 
 
 /* How a column is going to be written, and the integers it becomes. */
 struct choice {
-    size_t bytes; /* without head */
+    size_t bytes;           /* without head */
     unsigned scale, scale2; /* scale2 as a byte where scale >= SCALE_BYTE */
     bool raw;
     struct pl__decimal d; /* odd values */
@@ -299,8 +299,8 @@ int pl_vcol_summary(const uint8_t *src, size_t n_src, size_t n, struct pl_chunk_
     }
     m[0] = first;
     pl__decimal_decode(m, 2, (int)scale, v);
-    *out = (struct pl_chunk_summary){.first = v[0], .last = v[1], .min = v[0], .max = v[1],
-                                     .has = true};
+    *out = (struct pl_chunk_summary){
+        .first = v[0], .last = v[1], .min = v[0], .max = v[1], .has = true};
     if (v[1] < v[0]) {
         out->min = v[1];
         out->max = v[0];

@@ -3,8 +3,8 @@
  *
  * Senders repeat themselves: the series after this one is most likely the one that followed it last
  * time. So entries stand in an array in order of first sight and each names its successor; a
- * predicted entry knows the length of its bytes, and one hash over that many proves it. Only a wrong
- * guess looks into the hash index.
+ * predicted entry knows the length of its bytes, and one hash over that many proves it. Only a
+ * wrong guess looks into the hash index.
  *
  * Memory: 24 bytes an entry and 8 of index. Over `max` entries it forgets all and begins again.
  * Equality is by 96 bits of XXH3-128, salted by tenant, its generation and the format, so that what

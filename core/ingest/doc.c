@@ -44,7 +44,8 @@ static enum pl_doc_kind mp_kind(const struct pl_mp_val *v)
 
 static const uint8_t *json_blank(const uint8_t *p, const uint8_t *end)
 {
-    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == ',' || *p == ':')) {
+    while (p < end &&
+           (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r' || *p == ',' || *p == ':')) {
         p++;
     }
     return p;
@@ -269,7 +270,8 @@ int pl_doc_i64(const struct pl_doc *d, int64_t *out)
     if (pl_str_i64(d->raw, out) == 0) {
         return 0;
     }
-    if (pl_number_parse(d->raw, &x) < 0 || !(x > -9.2e18 && x < 9.2e18) || x != (double)(int64_t)x) {
+    if (pl_number_parse(d->raw, &x) < 0 || !(x > -9.2e18 && x < 9.2e18) ||
+        x != (double)(int64_t)x) {
         return PL_EINVAL;
     }
     *out = (int64_t)x;

@@ -1,6 +1,6 @@
-/* One reader over msgpack and JSON, so that docs/push.md is decoded by one piece of code. A value is
- * first taken as a slice of the body and looked into later, so keys may come in any order. Internal to
- * ingest. Thread: the loop that owns it. */
+/* One reader over msgpack and JSON, so that docs/push.md is decoded by one piece of code. A value
+ * is first taken as a slice of the body and looked into later, so keys may come in any order.
+ * Internal to ingest. Thread: the loop that owns it. */
 #pragma once
 #include "core/base/base.h"
 #include "core/codec/codec.h"
@@ -26,8 +26,9 @@ struct pl_doc {
 /** The whole body as one value. PL_EPARSE with *why and *at. */
 int pl_doc_open(pl_str body, bool json, struct pl_doc *out, const char **why, size_t *at);
 
-/** Walk an array or map of an open body: `pl_doc_walk(&w, &doc); while (pl_doc_step(&w, &key, &v))`;
- *  keys of maps are slices too. The body was checked when opened, so nothing can fail here. */
+/** Walk an array or map of an open body: `pl_doc_walk(&w, &doc); while (pl_doc_step(&w, &key,
+ * &v))`; keys of maps are slices too. The body was checked when opened, so nothing can fail here.
+ */
 struct pl_doc_walk {
     bool json;
     const uint8_t *p, *end;
@@ -41,8 +42,8 @@ bool pl_doc_step(struct pl_doc_walk *w, struct pl_doc *key, struct pl_doc *value
 /** Is this key (or string) the literal? Keys with escapes are not. */
 bool pl_doc_is(const struct pl_doc *d, const char *literal);
 
-/** Scalars. PL_EINVAL when it is of another kind. A string is borrowed from the body, or from `text`
- *  (appended to) where JSON escapes had to be undone. */
+/** Scalars. PL_EINVAL when it is of another kind. A string is borrowed from the body, or from
+ * `text` (appended to) where JSON escapes had to be undone. */
 int pl_doc_string(const struct pl_doc *d, struct pl_buf *text, pl_str *out);
 /** A number, or one of the strings "NaN", "+Inf", "Inf", "-Inf", "stale". */
 int pl_doc_f64(const struct pl_doc *d, double *out);

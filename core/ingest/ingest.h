@@ -28,7 +28,7 @@ enum pl_reject_why {
 #define PL_REJECT_ENUM(name, label, text) PL_REJECT_##name,
     PL_REJECTS(PL_REJECT_ENUM)
 #undef PL_REJECT_ENUM
-    PL_REJECT_N
+        PL_REJECT_N
 };
 const char *pl_reject_label(enum pl_reject_why why);
 const char *pl_reject_text(enum pl_reject_why why);
@@ -50,8 +50,7 @@ struct pl_ingest_report {
 };
 /** Note `samples` rejected at a position; fmt (may be NULL) gives more than the reason's words. */
 void pl_report_reject(struct pl_ingest_report *r, uint64_t at, enum pl_reject_why why,
-                      uint64_t samples, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
+                      uint64_t samples, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /** The reason behind what pl_batch_add, pl_tenant_intern or pl_labels_canon said; false when it is
  *  an error of the whole request (PL_ENOMEM, PL_EBUSY ...). */
 bool pl_reject_of(int err, enum pl_reject_why *why);

@@ -46,8 +46,8 @@ PL__AVX2 static double sum_avx2(const double *v, size_t n)
     for (; i + 8 <= n; i += 8) {
         for (int k = 0; k < 2; k++) {
             __m256d x = _mm256_loadu_pd(v + i + 4 * k), s = sum[k], t = _mm256_add_pd(s, x);
-            __m256d s_big = _mm256_cmp_pd(_mm256_andnot_pd(sign, s), _mm256_andnot_pd(sign, x),
-                                          _CMP_GE_OQ);
+            __m256d s_big =
+                _mm256_cmp_pd(_mm256_andnot_pd(sign, s), _mm256_andnot_pd(sign, x), _CMP_GE_OQ);
             __m256d big = _mm256_blendv_pd(x, s, s_big), small = _mm256_blendv_pd(s, x, s_big);
             __m256d lost = _mm256_add_pd(_mm256_sub_pd(big, t), small);
             __m256d is_inf = _mm256_cmp_pd(_mm256_andnot_pd(sign, t), inf, _CMP_EQ_OQ);

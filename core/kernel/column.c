@@ -12,7 +12,11 @@ void pl_agg_init(struct pl_agg_state *s, enum pl_agg op, size_t n, void *memory)
     if (op == PL_AGG_SUM || op == PL_AGG_AVG) {
         start = -0.0;
     }
-    *s = (struct pl_agg_state){.op = op, .n = n, .a = m, .b = m + n, .count = m + 2 * n,
+    *s = (struct pl_agg_state){.op = op,
+                               .n = n,
+                               .a = m,
+                               .b = m + n,
+                               .count = m + 2 * n,
                                .running = (uint8_t *)(m + 3 * n)};
     for (size_t i = 0; i < n; i++) {
         s->a[i] = start;
@@ -91,13 +95,12 @@ PL__AVX2 static size_t sums_avx2(struct pl_agg_state *s, const double *v)
         __m256d x = _mm256_loadu_pd(v + i), present = PRESENT(x);
         __m256d sum = _mm256_loadu_pd(s->a + i), c = _mm256_loadu_pd(s->b + i);
         __m256d t = _mm256_add_pd(sum, x);
-        __m256d s_big = _mm256_cmp_pd(_mm256_andnot_pd(sign, sum), _mm256_andnot_pd(sign, x),
-                                      _CMP_GE_OQ);
+        __m256d s_big =
+            _mm256_cmp_pd(_mm256_andnot_pd(sign, sum), _mm256_andnot_pd(sign, x), _CMP_GE_OQ);
         __m256d big = _mm256_blendv_pd(x, sum, s_big), small = _mm256_blendv_pd(sum, x, s_big);
         __m256d c2 = _mm256_add_pd(c, _mm256_add_pd(_mm256_sub_pd(big, t), small));
         __m256d is_inf = _mm256_cmp_pd(_mm256_andnot_pd(sign, t), inf, _CMP_EQ_OQ);
-        if (s->op == PL_AGG_AVG &&
-            (_mm256_movemask_pd(is_inf) || pl_rd32(s->running + i))) {
+        if (s->op == PL_AGG_AVG && (_mm256_movemask_pd(is_inf) || pl_rd32(s->running + i))) {
             for (size_t k = i; k < i + 4; k++) {
                 pl__agg_step(s, k, v[k]);
             }

@@ -53,7 +53,13 @@ double pl_stdvar(const double *v, size_t n);
 /* --- grouping: many columns of steps into one (column.c) --- */
 
 enum pl_agg {
-    PL_AGG_SUM, PL_AGG_AVG, PL_AGG_COUNT, PL_AGG_MIN, PL_AGG_MAX, PL_AGG_STDDEV, PL_AGG_STDVAR,
+    PL_AGG_SUM,
+    PL_AGG_AVG,
+    PL_AGG_COUNT,
+    PL_AGG_MIN,
+    PL_AGG_MAX,
+    PL_AGG_STDDEV,
+    PL_AGG_STDVAR,
     PL_AGG_GROUP,
 };
 /** What is known of n steps so far. Memory is the caller's. */
@@ -91,8 +97,18 @@ void pl_windows_find(const int64_t *t, size_t n, const struct pl_windows *w, uin
 size_t pl_drop_stale(int64_t *t, double *v, size_t n);
 
 enum pl_over {
-    PL_OVER_SUM, PL_OVER_AVG, PL_OVER_MIN, PL_OVER_MAX, PL_OVER_COUNT, PL_OVER_LAST, PL_OVER_FIRST,
-    PL_OVER_STDDEV, PL_OVER_STDVAR, PL_OVER_PRESENT, PL_OVER_CHANGES, PL_OVER_RESETS,
+    PL_OVER_SUM,
+    PL_OVER_AVG,
+    PL_OVER_MIN,
+    PL_OVER_MAX,
+    PL_OVER_COUNT,
+    PL_OVER_LAST,
+    PL_OVER_FIRST,
+    PL_OVER_STDDEV,
+    PL_OVER_STDVAR,
+    PL_OVER_PRESENT,
+    PL_OVER_CHANGES,
+    PL_OVER_RESETS,
 };
 /** out[k] over v[from[k]..to[k]), PL_ABSENT for an empty window. */
 void pl_over_time(enum pl_over op, const double *v, const uint32_t *from, const uint32_t *to,

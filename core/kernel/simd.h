@@ -3,7 +3,7 @@
 #include "core/kernel/kernel.h"
 
 #if defined(__x86_64__)
-#define PL__X86 1
+#define PL__X86  1
 #define PL__AVX2 __attribute__((target("avx2")))
 static inline bool pl__avx2(void) { return __builtin_cpu_supports("avx2"); }
 #else

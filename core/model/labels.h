@@ -1,18 +1,18 @@
 /* Labels. The canonical form of a label set, hashed for identity and kept in definitions:
  *
- *     ( varint n_name | name | varint n_value | value ) *      sorted by name (bytes), names unique,
- *                                                              no empty value
+ *     ( varint n_name | name | varint n_value | value ) *      sorted by name (bytes), names
+ * unique, no empty value
  *
  * The metric name is the label __name__. Names and values are any non-empty valid UTF-8
  * (Prometheus 3); decoders of formats with a narrower charset check it themselves. */
 #pragma once
 #include "core/base/base.h"
 
-#define PL_LABELS_MAX           128   /* labels of a series */
-#define PL_LABEL_NAME_MAX       1024  /* bytes */
-#define PL_LABEL_VALUE_MAX      16384 /* bytes */
-#define PL_LABELS_BYTES_MAX     65536 /* canonical bytes of a series */
-#define PL_METRIC_NAME          PL_STR("__name__")
+#define PL_LABELS_MAX       128   /* labels of a series */
+#define PL_LABEL_NAME_MAX   1024  /* bytes */
+#define PL_LABEL_VALUE_MAX  16384 /* bytes */
+#define PL_LABELS_BYTES_MAX 65536 /* canonical bytes of a series */
+#define PL_METRIC_NAME      PL_STR("__name__")
 
 struct pl_label {
     pl_str name, value;

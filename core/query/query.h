@@ -8,14 +8,15 @@ struct pl_expr; /* the syntax tree: ast.h, borrowed from its arena */
 
 /** An error with its place in the text. */
 struct pl_query_error {
-    int code;         /* PL_EPARSE (bad_data), PL_EINVAL (bad_data / execution), PL_ELIMIT, PL_ETIMEOUT,
-                         PL_ECANCELED, PL_ENOMEM, PL_ECORRUPT, PL_EUNSUPPORTED */
-    size_t at;        /* byte offset in the query text */
-    char text[512];   /* Prometheus' words where it has some, with a hint after them */
+    int code;  /* PL_EPARSE (bad_data), PL_EINVAL (bad_data / execution), PL_ELIMIT, PL_ETIMEOUT,
+                  PL_ECANCELED, PL_ENOMEM, PL_ECORRUPT, PL_EUNSUPPORTED */
+    size_t at; /* byte offset in the query text */
+    char text[512]; /* Prometheus' words where it has some, with a hint after them */
 };
 
 /** Parse all of PromQL (Prometheus 3). The tree lives in `a`. */
-int pl_query_parse(struct pl_arena *a, pl_str text, struct pl_expr **out, struct pl_query_error *err);
+int pl_query_parse(struct pl_arena *a, pl_str text, struct pl_expr **out,
+                   struct pl_query_error *err);
 /** Append the tree as Prometheus prints it (format_query). */
 void pl_query_text(const struct pl_expr *e, struct pl_buf *out);
 /** A selector alone, as in match[]: matchers in the arena (fini with pl_query_matchers_fini). */
@@ -25,14 +26,14 @@ void pl_query_selector_fini(struct pl_selector *s);
 
 struct pl_query_conf {
     struct pl_tenant *tenant;
-    struct pl_pool *pool;            /* for parallel work; may be NULL */
+    struct pl_pool *pool; /* for parallel work; may be NULL */
     const struct pl_clock *clock;
-    int64_t lookback_ms;             /* 5 min */
-    int64_t deadline_mono_ns;        /* 0: none */
-    uint64_t max_samples;            /* 50M decoded or held at once */
-    size_t max_series;               /* a selector may match; 0 = no limit */
-    size_t max_memory_bytes;         /* 1 GB */
-    const _Atomic bool *cancel;      /* may be NULL */
+    int64_t lookback_ms;        /* 5 min */
+    int64_t deadline_mono_ns;   /* 0: none */
+    uint64_t max_samples;       /* 50M decoded or held at once */
+    size_t max_series;          /* a selector may match; 0 = no limit */
+    size_t max_memory_bytes;    /* 1 GB */
+    const _Atomic bool *cancel; /* may be NULL */
 };
 
 enum pl_value_type { PL_VALUE_SCALAR, PL_VALUE_STRING, PL_VALUE_VECTOR, PL_VALUE_MATRIX };
@@ -53,7 +54,7 @@ struct pl_result {
     struct pl_result_series *series; /* VECTOR: one point each; SCALAR: one, without labels */
     size_t n;
     pl_str string;
-    int64_t t;                       /* SCALAR, STRING */
+    int64_t t; /* SCALAR, STRING */
     pl_str *warnings, *infos;
     size_t n_warnings, n_infos;
     struct pl_query_stats stats;
@@ -64,5 +65,5 @@ void pl_result_fini(struct pl_result *r);
 int pl_query_instant(const struct pl_query_conf *c, pl_str text, int64_t t, struct pl_result *out,
                      struct pl_query_error *err);
 /** start, end, step in ms; step > 0; at most 11,000 points a series (as Prometheus). */
-int pl_query_range(const struct pl_query_conf *c, pl_str text, int64_t start, int64_t end, int64_t step,
-                   struct pl_result *out, struct pl_query_error *err);
+int pl_query_range(const struct pl_query_conf *c, pl_str text, int64_t start, int64_t end,
+                   int64_t step, struct pl_result *out, struct pl_query_error *err);

@@ -2,13 +2,13 @@
  * the embedded default (db.c); ClickHouse is to be the second, so nothing here knows LMDB. One
  * conformance suite (tests/unit/store/engine_conformance.h) runs over every engine.
  *
- * All calls block and are made on pool or storage threads. write and erase: the storage thread only.
- * seal, retain and backup may run on one further thread at the same time, so that a long merge holds
- * up no flush. Views and cursors: any thread, many at once, meanwhile.
+ * All calls block and are made on pool or storage threads. write and erase: the storage thread
+ * only. seal, retain and backup may run on one further thread at the same time, so that a long
+ * merge holds up no flush. Views and cursors: any thread, many at once, meanwhile.
  *
- * A run is what one flush (or one sealing) wrote into one day: series ascending, each with ascending
- * unique timestamps, and the span of journal numbers it stands for. Of two samples with one
- * timestamp, that of the run with the higher number counts. */
+ * A run is what one flush (or one sealing) wrote into one day: series ascending, each with
+ * ascending unique timestamps, and the span of journal numbers it stands for. Of two samples with
+ * one timestamp, that of the run with the higher number counts. */
 #pragma once
 #include "core/base/base.h"
 #include "core/store/select.h"
@@ -30,15 +30,15 @@ enum pl_record_kind {
 struct pl_record {
     uint8_t kind;
     bool erase;
-    pl_str key; /* 1 to 500 bytes, sorted by bytes */
+    pl_str key;   /* 1 to 500 bytes, sorted by bytes */
     pl_str value; /* best just under 2,000 bytes or tens of KB: values fill pages */
 };
 
 /** One flush: samples and records up to a journal number. */
 struct pl_flush {
     uint64_t first_seq, last_seq;
-    /** The next series, ids ascending; false at the end. Columns borrowed until the next call. NULL:
-     *  no samples, records only. Days are 32 bits: times beyond them are PL_EINVAL. */
+    /** The next series, ids ascending; false at the end. Columns borrowed until the next call.
+     * NULL: no samples, records only. Days are 32 bits: times beyond them are PL_EINVAL. */
     bool (*next)(void *ctx, uint32_t *id, const int64_t **t, const double **v, size_t *n);
     void *ctx;
     const struct pl_record *records;
@@ -61,11 +61,12 @@ struct pl_engine_ops {
     int (*tenants)(struct pl_engine *e, int (*each)(void *ctx, pl_str name), void *ctx);
 
     /** Durable when it returns 0: samples, then records and last_seq in one commit. A flush seen
-     *  before (after a crash in between) may be written again. PL_ENOSPC, PL_EIO: nothing of it counts. */
+     *  before (after a crash in between) may be written again. PL_ENOSPC, PL_EIO: nothing of it
+     * counts. */
     int (*write)(struct pl_engine_tenant *t, const struct pl_flush *f);
     uint64_t (*flushed_seq)(struct pl_engine_tenant *t);
-    /** Each record of a kind, by key, borrowed; a negative `each` ends it and is returned. Damaged ones
-     *  are left out, logged and counted: then PL_ECORRUPT at the end. */
+    /** Each record of a kind, by key, borrowed; a negative `each` ends it and is returned. Damaged
+     * ones are left out, logged and counted: then PL_ECORRUPT at the end. */
     int (*records)(struct pl_engine_tenant *t, uint8_t kind,
                    int (*each)(void *ctx, pl_str key, pl_str value), void *ctx);
 
@@ -76,22 +77,22 @@ struct pl_engine_ops {
     size_t (*view_filter)(struct pl_view *v, uint32_t *ids, size_t n);
     int (*cursor)(struct pl_view *v, struct pl_cursor **out);
     void (*cursor_free)(struct pl_cursor *c);
-    /** Samples of id in [t0, t1]: all runs merged, tombstones applied; replaces out. Ascending ids are
-     *  fastest. A damaged pack: PL_ECORRUPT, logged with file and offset, counted, and the rest of
-     *  the series is in out. */
+    /** Samples of id in [t0, t1]: all runs merged, tombstones applied; replaces out. Ascending ids
+     * are fastest. A damaged pack: PL_ECORRUPT, logged with file and offset, counted, and the rest
+     * of the series is in out. */
     int (*read)(struct pl_cursor *c, uint32_t id, int64_t t0, int64_t t1, struct pl_columns *out,
                 struct pl_read_stats *stats);
 
-    /** Hide samples in [t0, t1] of ids (ascending) in all runs whose last_seq <= seq, those still to
-     *  be flushed included; durable. Cut flushes at seq, so that no run stands astride it. */
+    /** Hide samples in [t0, t1] of ids (ascending) in all runs whose last_seq <= seq, those still
+     * to be flushed included; durable. Cut flushes at seq, so that no run stands astride it. */
     int (*erase)(struct pl_engine_tenant *t, const uint32_t *ids, size_t n, int64_t t0, int64_t t1,
                  uint64_t seq);
     /** Unlink days that end before cutoff (ms). */
     int (*retain)(struct pl_engine_tenant *t, int64_t cutoff);
-    /** Merge the runs of each day into one sealed run, tombstones applied. all: also the day that is
-     *  still written and small gains; else only what pays. Readers and flushes go on; `stop` (may be
-     *  NULL) is asked often: PL_ECANCELED. PL_ECORRUPT: a damaged day stays as it is, the others are
-     *  done. */
+    /** Merge the runs of each day into one sealed run, tombstones applied. all: also the day that
+     * is still written and small gains; else only what pays. Readers and flushes go on; `stop` (may
+     * be NULL) is asked often: PL_ECANCELED. PL_ECORRUPT: a damaged day stays as it is, the others
+     * are done. */
     int (*seal)(struct pl_engine_tenant *t, bool all, bool (*stop)(void *ctx), void *ctx);
     /** Ids that have samples in any run (erased ones until sealed): calls each ascending range
      *  [from, to]. PL_ECORRUPT: not known, nothing was called. */
@@ -114,7 +115,8 @@ struct pl_engine_conf {
     struct pl_metrics *metrics;
 };
 /** The embedded engine. */
-int pl_lmdb_open(const struct pl_engine_conf *conf, struct pl_engine **out, char *why, size_t n_why);
+int pl_lmdb_open(const struct pl_engine_conf *conf, struct pl_engine **out, char *why,
+                 size_t n_why);
 /** Check a .../tenants directory that nobody has open: pages, checksums, packs, counts.
  *  @return findings, each reported with file and offset (-1: the whole file) */
 int64_t pl_lmdb_check(const char *dir,

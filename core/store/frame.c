@@ -67,7 +67,8 @@ static int section_end(struct pl_buf *out, size_t at)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------- tokens of deltas */
+/* ------------------------------------------------------------------------------- tokens of deltas
+ */
 
 /** Append deltas [from, to) as they are. */
 static void put_literals(struct pl_buf *out, const uint64_t *delta, size_t from, size_t to)
@@ -259,10 +260,22 @@ static int get_times(const uint8_t *p, const uint8_t *end, int64_t *t, size_t n)
 /* -------------------------------------------------------------------------------------- values */
 
 static const uint8_t tag_len[16] = {0, 0, 1, 2, 3, 4, 5, 6, 2, 3, 4, 5, 6, 2, 5, 8};
-static const uint64_t tag_mask[16] = {
-    0,        0,          0xff,         0xffff,         0xffffff, 0xffffffff, 0xffffffffff,
-    0xffffffffffff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffff,
-    0xffffffffff, UINT64_MAX};
+static const uint64_t tag_mask[16] = {0,
+                                      0,
+                                      0xff,
+                                      0xffff,
+                                      0xffffff,
+                                      0xffffffff,
+                                      0xffffffffff,
+                                      0xffffffffffff,
+                                      0xffff,
+                                      0xffffff,
+                                      0xffffffff,
+                                      0xffffffffff,
+                                      0xffffffffffff,
+                                      0xffff,
+                                      0xffffffffff,
+                                      UINT64_MAX};
 
 #define WHOLE_LIMIT 70368744177664.0 /* 2^46: zigzag in 6 bytes */
 
@@ -461,7 +474,8 @@ int pl_frame_rows(pl_str section, struct pl_rows *r)
     size_t n_ids = pl_rd32(p + 1), n_times = pl_rd32(p + 5);
     p += 9;
     size_t left = (size_t)(end - p);
-    /* A row has four bits of tag at least, so a lie about n costs no more than 40 times its bytes. */
+    /* A row has four bits of tag at least, so a lie about n costs no more than 40 times its bytes.
+     */
     if (n_ids > left || n_times > left - n_ids || n > 2 * (uint64_t)left) {
         return PL_ECORRUPT;
     }

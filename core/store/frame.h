@@ -19,11 +19,11 @@
 #include "core/model/model.h"
 #include "core/store/series.h"
 
-enum pl_section_type { /* on disk: never renumber */
-    PL_SECTION_ROWS = 1,     /* float samples */
-    PL_SECTION_METADATA = 2, /* of one metric */
-    PL_SECTION_IDEM = 3,
-    PL_SECTION_HISTOGRAMS = 4, /* reserved */
+enum pl_section_type {                          /* on disk: never renumber */
+                       PL_SECTION_ROWS = 1,     /* float samples */
+                       PL_SECTION_METADATA = 2, /* of one metric */
+                       PL_SECTION_IDEM = 3,
+                       PL_SECTION_HISTOGRAMS = 4, /* reserved */
 };
 struct pl_section {
     uint8_t type;
@@ -69,13 +69,14 @@ int pl_frame_idem(pl_str section, struct pl_frame_idem *out);
 struct pl_define_writer {
     struct pl_buf last; /* canonical labels of the definition before */
     uint32_t last_id;
-    uint32_t n;         /* its labels, */
+    uint32_t n;                     /* its labels, */
     uint32_t at[PL_LABELS_MAX + 1]; /* and where they begin in last; at[n] is the end */
 };
 void pl_define_writer_fini(struct pl_define_writer *w);
 /** Begin a payload (all zero will not do): its first definition stands alone. */
 void pl_define_writer_reset(struct pl_define_writer *w);
-/** Append one definition. canon is canonical (pl_labels_canon). PL_ENOMEM: out is then as before. */
+/** Append one definition. canon is canonical (pl_labels_canon). PL_ENOMEM: out is then as before.
+ */
 int pl_define_add(struct pl_define_writer *w, struct pl_buf *out, uint32_t id, pl_str canon);
 
 struct pl_define_reader {

@@ -26,15 +26,9 @@ static void opening_report(void *ctx, const char *file, int64_t offset, const ch
     }
 }
 
-static double waiting_fn(void *ctx)
-{
-    return (double)pl_journal_waiting(ctx);
-}
+static double waiting_fn(void *ctx) { return (double)pl_journal_waiting(ctx); }
 
-static double bytes_fn(void *ctx)
-{
-    return (double)pl_journal_bytes(ctx);
-}
+static double bytes_fn(void *ctx) { return (double)pl_journal_bytes(ctx); }
 
 static void init_metrics(struct pl_journal *j)
 {
@@ -47,15 +41,16 @@ static void init_metrics(struct pl_journal *j)
                                      "Failed writes, syncs and opens.", NULL);
     j->n_damaged = pl_metrics_counter(m, "perilune_journal_damaged_total",
                                       "Damaged or torn places found when reading.", NULL);
-    j->sync_seconds = pl_metrics_histo(m, "perilune_journal_sync_seconds",
-                                       "Time of one fdatasync.", NULL);
+    j->sync_seconds =
+        pl_metrics_histo(m, "perilune_journal_sync_seconds", "Time of one fdatasync.", NULL);
     pl_metrics_fn(m, "perilune_journal_waiting_bytes", "Bytes not yet written or not yet applied.",
                   NULL, false, waiting_fn, j);
-    pl_metrics_fn(m, "perilune_journal_file_bytes", "Bytes of frames in journal files.", NULL, false,
-                  bytes_fn, j);
+    pl_metrics_fn(m, "perilune_journal_file_bytes", "Bytes of frames in journal files.", NULL,
+                  false, bytes_fn, j);
 }
 
-/** Cut what lies behind the last good frame (a torn tail, preallocated space) off each file read. */
+/** Cut what lies behind the last good frame (a torn tail, preallocated space) off each file read.
+ */
 static int cut_tails(const struct pl__journal_walk *w)
 {
     for (size_t i = 0; i < w->n_files; i++) {
@@ -72,7 +67,8 @@ static int cut_tails(const struct pl__journal_walk *w)
         }
         int rc = 0;
         if (lseek(fd, 0, SEEK_END) > (off_t)f->bytes) {
-            rc = ftruncate(fd, (off_t)f->bytes) != 0 ? pl_errno(errno) : pl_file_sync(fd, "journal");
+            rc =
+                ftruncate(fd, (off_t)f->bytes) != 0 ? pl_errno(errno) : pl_file_sync(fd, "journal");
         }
         close(fd);
         if (rc < 0) {
@@ -124,8 +120,8 @@ static struct pl_journal *journal_alloc(const struct pl_journal_conf *conf)
 }
 
 int pl_journal_open(const struct pl_journal_conf *conf, uint64_t after,
-                    int (*each)(void *ctx, const struct pl_frame *f), struct pl_journal **out, char *why,
-                    size_t n_why)
+                    int (*each)(void *ctx, const struct pl_frame *f), struct pl_journal **out,
+                    char *why, size_t n_why)
 {
     struct pl_journal *j = journal_alloc(conf);
     if (!j) {
@@ -134,8 +130,8 @@ int pl_journal_open(const struct pl_journal_conf *conf, uint64_t after,
     }
     const char *doing = "cannot make the directory";
     struct opening opening = {conf, j->n_damaged};
-    struct pl__journal_walk w = {.dir = j->dir, .after = after, .report = opening_report,
-                                 .report_ctx = &opening};
+    struct pl__journal_walk w = {
+        .dir = j->dir, .after = after, .report = opening_report, .report_ctx = &opening};
     int rc = pl_dir_make(j->dir);
     if (rc >= 0) {
         doing = "cannot read the journal";
@@ -244,25 +240,13 @@ int pl_journal_define(struct pl_journal *j, uint32_t tenant, uint32_t id, pl_str
     return rc;
 }
 
-size_t pl_journal_waiting(const struct pl_journal *j)
-{
-    return j->waiting;
-}
+size_t pl_journal_waiting(const struct pl_journal *j) { return j->waiting; }
 
-void pl_journal_applied(struct pl_journal *j, size_t bytes)
-{
-    j->waiting -= bytes;
-}
+void pl_journal_applied(struct pl_journal *j, size_t bytes) { j->waiting -= bytes; }
 
-uint64_t pl_journal_last_seq(const struct pl_journal *j)
-{
-    return j->last_seq;
-}
+uint64_t pl_journal_last_seq(const struct pl_journal *j) { return j->last_seq; }
 
-uint64_t pl_journal_bytes(const struct pl_journal *j)
-{
-    return j->bytes;
-}
+uint64_t pl_journal_bytes(const struct pl_journal *j) { return j->bytes; }
 
 int pl_journal_state(const struct pl_journal *j)
 {

@@ -11,7 +11,8 @@ static int nothing(void *ctx, const struct pl__frame_head *h, const uint8_t *pay
 }
 
 int64_t pl_journal_check(const char *dir,
-                         void (*report)(void *ctx, const char *file, int64_t offset, const char *what),
+                         void (*report)(void *ctx, const char *file, int64_t offset,
+                                        const char *what),
                          void *ctx)
 {
     struct pl__journal_walk w = {.dir = dir, .each = nothing, .report = report, .report_ctx = ctx};

@@ -121,10 +121,7 @@ void pl__journal_data_unref(struct pl__journal_data *d)
     }
 }
 
-void pl_frame_seal(struct pl_frame *f)
-{
-    f->crc = pl_crc32c(0, f->payload.p, f->payload.n);
-}
+void pl_frame_seal(struct pl_frame *f) { f->crc = pl_crc32c(0, f->payload.p, f->payload.n); }
 
 void pl_frame_free(struct pl_frame *f)
 {

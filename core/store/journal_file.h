@@ -1,33 +1,30 @@
 /* The bytes of a journal file and the walk over a directory of them. Inside store's journal only.
  *
  *   file    head | frame*                           named %016x.pj by its first sequence number
- *   head    "PLJOURN1" | u32 version = 1 | u32 0 | u64 first sequence | u32 0 | u32 CRC32C of these 28
- *   frame   u32 "PLfr" | u32 n | u64 sequence | u32 tenant | u32 type | back << 8 | u32 CRC32C of the
- *           payload | u32 CRC32C of these 28 bytes | n bytes payload | zeros up to a multiple of 8
+ *   head    "PLJOURN1" | u32 version = 1 | u32 0 | u64 first sequence | u32 0 | u32 CRC32C of these
+ * 28 frame   u32 "PLfr" | u32 n | u64 sequence | u32 tenant | u32 type | back << 8 | u32 CRC32C of
+ * the payload | u32 CRC32C of these 28 bytes | n bytes payload | zeros up to a multiple of 8
  *
  * Sequences ascend by one over all files. `back` counts frames back to the first of the same group:
- * all before that one was synced before this frame was written. So a reader can tell a torn tail (no
- * later frame says that the missing one was synced: never acknowledged, cut) from damage (reported;
- * reading goes on at the next frame whose header's CRC is right). */
+ * all before that one was synced before this frame was written. So a reader can tell a torn tail
+ * (no later frame says that the missing one was synced: never acknowledged, cut) from damage
+ * (reported; reading goes on at the next frame whose header's CRC is right). */
 #pragma once
 #include "core/base/base.h"
 #include "core/store/journal.h"
 #include <limits.h>
 
-#define PL__JOURNAL_HEAD    32
-#define PL__FRAME_HEAD      32
-#define PL__FRAME_MARK      255     /* says only that what stands before it was synced */
-#define PL__GROUP_FRAMES    65536   /* `back` has 24 bits */
+#define PL__JOURNAL_HEAD 32
+#define PL__FRAME_HEAD   32
+#define PL__FRAME_MARK   255   /* says only that what stands before it was synced */
+#define PL__GROUP_FRAMES 65536 /* `back` has 24 bits */
 
 struct pl__frame_head {
     uint32_t n, tenant, back, crc;
     uint64_t seq;
     uint8_t type;
 };
-static inline size_t pl__frame_span(size_t n)
-{
-    return PL__FRAME_HEAD + ((n + 7) & ~(size_t)7);
-}
+static inline size_t pl__frame_span(size_t n) { return PL__FRAME_HEAD + ((n + 7) & ~(size_t)7); }
 void pl__frame_head_put(uint8_t *to, const struct pl__frame_head *h);
 /** false when it is none (magic, CRC). */
 bool pl__frame_head_get(const uint8_t *p, struct pl__frame_head *out);

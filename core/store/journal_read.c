@@ -22,7 +22,7 @@ struct replay {
     struct pl__journal_walk *w;
     int (*each)(void *ctx, const struct pl_frame *f);
     void *ctx;
-    int rc; /* of the walk; read after the join */
+    int rc;               /* of the walk; read after the join */
     struct list *filling; /* reader */
     struct pl_queue queue;
     pthread_mutex_t lock; /* of what follows */
@@ -95,7 +95,10 @@ static int consume(struct replay *r, const struct list *l)
 {
     for (size_t i = 0; i < l->n; i++) {
         const struct pl__frame_head *h = &l->frame[i].head;
-        struct pl_frame f = {.type = h->type, .tenant = h->tenant, .crc = h->crc, .seq = h->seq,
+        struct pl_frame f = {.type = h->type,
+                             .tenant = h->tenant,
+                             .crc = h->crc,
+                             .seq = h->seq,
                              .payload = {(uint8_t *)l->frame[i].payload, h->n, h->n, false}};
         int rc = r->each(r->ctx, &f);
         if (rc < 0) {
@@ -105,8 +108,8 @@ static int consume(struct replay *r, const struct list *l)
     return 0;
 }
 
-int pl__journal_replay(struct pl__journal_walk *w,
-                       int (*each)(void *ctx, const struct pl_frame *f), void *ctx)
+int pl__journal_replay(struct pl__journal_walk *w, int (*each)(void *ctx, const struct pl_frame *f),
+                       void *ctx)
 {
     struct replay r = {.w = w, .each = each, .ctx = ctx};
     pthread_t thread;

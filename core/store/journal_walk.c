@@ -18,8 +18,8 @@ struct reading {
     struct pl__journal_walk *w;
     char path[PATH_MAX];
     int fd;
-    size_t size;   /* of the file */
-    size_t have;   /* bytes of it in memory */
+    size_t size; /* of the file */
+    size_t have; /* bytes of it in memory */
     struct pl__journal_data *data;
     uint64_t limit; /* sequences from here on stand in the next file */
 };
@@ -156,8 +156,7 @@ static bool resync(struct reading *r, size_t *at, uint64_t *seq, bool last_file,
     }
     char what[160];
     if (last_file && !(more && synced_later(r, found, end, *seq, rc))) {
-        if (*rc >= 0 && *at < end && ensure(r, end, rc) &&
-            !all_zero(r->data->p + *at, end - *at)) {
+        if (*rc >= 0 && *at < end && ensure(r, end, rc) && !all_zero(r->data->p + *at, end - *at)) {
             snprintf(what, sizeof what,
                      "torn tail: frame %" PRIu64 " was not written completely and not acknowledged",
                      *seq);
@@ -182,7 +181,8 @@ static bool resync(struct reading *r, size_t *at, uint64_t *seq, bool last_file,
 }
 
 /** Walk one file from frame *seq on, which moves. */
-static int walk_file(struct reading *r, struct pl__journal_file *file, uint64_t *seq, bool last_file)
+static int walk_file(struct reading *r, struct pl__journal_file *file, uint64_t *seq,
+                     bool last_file)
 {
     struct pl__journal_walk *w = r->w;
     int rc = 0;
@@ -227,8 +227,8 @@ int pl__journal_walk(struct pl__journal_walk *w)
     uint64_t seq = w->n_files ? w->files[0].first : w->after + 1;
     for (size_t i = 0; rc >= 0 && i < w->n_files; i++) {
         bool last_file = i + 1 == w->n_files;
-        struct reading r = {.w = w, .fd = -1,
-                            .limit = last_file ? UINT64_MAX : w->files[i + 1].first};
+        struct reading r = {
+            .w = w, .fd = -1, .limit = last_file ? UINT64_MAX : w->files[i + 1].first};
         pl__journal_path(r.path, w->dir, w->files[i].first);
         seq = w->files[i].first > seq ? w->files[i].first : seq;
         if (!last_file && r.limit <= w->after + 1) { /* not needed: not read */

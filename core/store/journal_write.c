@@ -1,6 +1,6 @@
-/* The journal thread: takes all that waits, numbers it, writes it with one writev and one fdatasync,
- * and hands it on. While that sync runs the next group collects: the cost of a sync is shared by
- * whatever came meanwhile. */
+/* The journal thread: takes all that waits, numbers it, writes it with one writev and one
+ * fdatasync, and hands it on. While that sync runs the next group collects: the cost of a sync is
+ * shared by whatever came meanwhile. */
 #include "core/store/journal_impl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -137,8 +137,8 @@ static int make_room(struct pl_journal *j, size_t bytes)
     return 0;
 }
 
-/** Cut the file back to its last good frame after a failed write; the cut itself must be durable, so
- *  that a frame reported as failed does not come back. */
+/** Cut the file back to its last good frame after a failed write; the cut itself must be durable,
+ * so that a frame reported as failed does not come back. */
 static int cut_back(struct pl_journal *j)
 {
     if (ftruncate(j->fd, (off_t)j->at) != 0 || lseek(j->fd, (off_t)j->at, SEEK_SET) < 0) {
@@ -169,9 +169,12 @@ static int lay_out(struct pl_journal *j, const struct group *g)
         uint8_t *head = j->heads + (size_t)back * PL__FRAME_HEAD;
         f->seq = j->next_seq + back;
         f->err = 0;
-        pl__frame_head_put(head, &(struct pl__frame_head){
-                                     .n = (uint32_t)f->payload.n, .tenant = f->tenant,
-                                     .back = back, .crc = f->crc, .seq = f->seq, .type = f->type});
+        pl__frame_head_put(head, &(struct pl__frame_head){.n = (uint32_t)f->payload.n,
+                                                          .tenant = f->tenant,
+                                                          .back = back,
+                                                          .crc = f->crc,
+                                                          .seq = f->seq,
+                                                          .type = f->type});
         j->iov[n++] = (struct iovec){head, PL__FRAME_HEAD};
         if (f->payload.n) {
             j->iov[n++] = (struct iovec){f->payload.p, f->payload.n};
@@ -224,8 +227,8 @@ static int write_group(struct pl_journal *j, const struct group *g)
     return 0;
 }
 
-/** Say to a later reader that all frames so far were synced: one that is damaged is then damage, not
- *  a torn tail. Need not be synced itself. */
+/** Say to a later reader that all frames so far were synced: one that is damaged is then damage,
+ * not a torn tail. Need not be synced itself. */
 static void mark(struct pl_journal *j)
 {
     if (j->fd < 0 || j->marked || j->at == PL__JOURNAL_HEAD || atomic_load(&j->state) < 0) {
@@ -253,7 +256,8 @@ static void mark(struct pl_journal *j)
     pthread_mutex_unlock(&j->lock);
 }
 
-/* ------------------------------------------------------------------------------------- the queue */
+/* ------------------------------------------------------------------------------------- the queue
+ */
 
 static void take(struct group *g, struct pl_node **list)
 {

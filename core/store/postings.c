@@ -48,8 +48,7 @@ static int grow_list(struct pl__posting *p, uint32_t more)
     while (1u << log2 < need) {
         log2++;
     }
-    uint32_t *list = realloc(p->kind == PL__POSTING_LIST ? p->u.list : NULL,
-                             sizeof *list << log2);
+    uint32_t *list = realloc(p->kind == PL__POSTING_LIST ? p->u.list : NULL, sizeof *list << log2);
     if (!list) {
         return PL_ENOMEM;
     }

@@ -1,7 +1,7 @@
 /* Posting lists: the ids of the series that carry one label. Three forms by size: up to two ids
- * inline, a small sorted array, a roaring bitmap. Ids come mostly ascending and in runs, so a bitmap
- * has a short tail that is merged when a reader comes (pl__postings_settle). Inside store's series
- * only; locked by the series' lock. */
+ * inline, a small sorted array, a roaring bitmap. Ids come mostly ascending and in runs, so a
+ * bitmap has a short tail that is merged when a reader comes (pl__postings_settle). Inside store's
+ * series only; locked by the series' lock. */
 #pragma once
 #include "core/base/base.h"
 #include <roaring/roaring.h>

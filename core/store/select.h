@@ -46,8 +46,8 @@ void pl_reader_stats(const struct pl_reader *r, struct pl_read_stats *out);
 
 /** Label names, and values of a name, of the series that match (n_sel = 0: all) with data in
  *  [t0, t1]: sorted, unique, each given to `each` (borrowed; return false to stop). */
-int pl_tenant_label_names(struct pl_tenant *t, const struct pl_selector *sel, size_t n_sel, int64_t t0,
-                          int64_t t1, bool (*each)(void *ctx, pl_str s), void *ctx);
+int pl_tenant_label_names(struct pl_tenant *t, const struct pl_selector *sel, size_t n_sel,
+                          int64_t t0, int64_t t1, bool (*each)(void *ctx, pl_str s), void *ctx);
 int pl_tenant_label_values(struct pl_tenant *t, pl_str name, const struct pl_selector *sel,
                            size_t n_sel, int64_t t0, int64_t t1, bool (*each)(void *ctx, pl_str s),
                            void *ctx);

@@ -1,24 +1,24 @@
 /* Matchers -> ids. Any thread; the lock is held for reading while lists are combined, not while a
  * regular expression looks at values.
  *
- * A matcher that does not match the empty string keeps the series of the values it matches; one that
- * does takes away those of the values it does not match (so that series without the label stay).
- * Equality, literal alternations and "any value" need posting lists only and go first, the smallest
- * first. The other regular expressions then look at the values of what is left, or at all values of
- * the name where these are fewer (only those with the pattern's literal prefix). */
+ * A matcher that does not match the empty string keeps the series of the values it matches; one
+ * that does takes away those of the values it does not match (so that series without the label
+ * stay). Equality, literal alternations and "any value" need posting lists only and go first, the
+ * smallest first. The other regular expressions then look at the values of what is left, or at all
+ * values of the name where these are fewer (only those with the pattern's literal prefix). */
 #include "core/store/series_impl.h"
 #include <stdlib.h>
 
 /* One matcher of a selector. */
 struct term {
     const struct pl_matcher *m;
-    bool take;     /* keep what matches; else take away what does not */
-    bool lists;    /* posting lists alone say it: those of the pairs, or of the name (has) */
+    bool take;  /* keep what matches; else take away what does not */
+    bool lists; /* posting lists alone say it: those of the pairs, or of the name (has) */
     bool has;
     struct pl__name *name; /* NULL: no series has it */
     uint32_t *pairs;
     size_t n_pairs;
-    uint64_t n;    /* series in the lists */
+    uint64_t n; /* series in the lists */
 };
 
 static int add_pair(struct term *t, uint32_t pair)
@@ -93,10 +93,7 @@ static int term_init(struct pl_series *s, const struct pl_matcher *m, struct ter
     return 0;
 }
 
-static void term_fini(struct term *t)
-{
-    free(t->pairs);
-}
+static void term_fini(struct term *t) { free(t->pairs); }
 
 /** Union of a term's lists: borrowed, or made (*owned). */
 static const roaring_bitmap_t *term_bitmap(struct pl_series *s, const struct term *t, bool *owned)
@@ -200,8 +197,10 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/** First of the sorted values that is not less than s (all those that begin with s: not greater). */
-static uint32_t lower_bound(struct pl_series *s, const struct pl__name *name, pl_str text, bool behind)
+/** First of the sorted values that is not less than s (all those that begin with s: not greater).
+ */
+static uint32_t lower_bound(struct pl_series *s, const struct pl__name *name, pl_str text,
+                            bool behind)
 {
     uint32_t lo = 0, hi = name->n_sorted;
     while (lo < hi) {
@@ -222,12 +221,13 @@ static void add_candidate(struct pl_series *s, struct values *v, uint32_t pair)
     }
 }
 
-/** Values of a name that a pattern can match: all (*whole), or those with the prefix it must have. */
+/** Values of a name that a pattern can match: all (*whole), or those with the prefix it must have.
+ */
 static int values_of_name(struct pl_series *s, const struct term *t, struct values *v, bool *whole)
 {
     const struct pl__name *name = t->name;
-    pl_str prefix = t->m->kind == PL_MATCH_RE && t->take ? pl_regex_prefix(t->m->regex)
-                                                          : PL_STR_NULL;
+    pl_str prefix =
+        t->m->kind == PL_MATCH_RE && t->take ? pl_regex_prefix(t->m->regex) : PL_STR_NULL;
     uint32_t from = 0, to = name->n_sorted;
     *whole = prefix.n == 0;
     if (prefix.n) {
@@ -322,7 +322,8 @@ static int look(struct pl_series *s, roaring_bitmap_t **set, struct term *t)
     return rc < 0 ? rc : combine(s, set, t);
 }
 
-/* ------------------------------------------------------------------------------------- selectors */
+/* ------------------------------------------------------------------------------------- selectors
+ */
 
 /** The next term to take: keeping lists first, the smallest first, then lists to take away, then
  *  patterns. */
@@ -395,7 +396,8 @@ static int sort_names(struct pl_series *s, const struct pl_selector *sel)
             continue;
         }
         pl__series_read_lock(s);
-        struct pl__name *name = pl__symbols_name(&s->y, m->name, &number) ? s->y.names[number] : NULL;
+        struct pl__name *name =
+            pl__symbols_name(&s->y, m->name, &number) ? s->y.names[number] : NULL;
         bool worth = name && name->n - name->n_sorted > 64 + name->n / 16;
         pthread_rwlock_unlock(&s->lock);
         int rc = worth ? pl__series_sort(s, name) : 0;

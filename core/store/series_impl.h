@@ -3,14 +3,14 @@
 #include "core/store/series.h"
 #include "core/store/symbols.h"
 
-#define PL__SHARDS       64
-#define PL__IDS          64    /* series in a block of labels */
-#define PL__ID_PAGE      65536 /* series in a page of blocks */
-#define PL__SAVE_SERIES  1024  /* series in a block on disk */
-#define PL__ID_MAX       (UINT32_MAX - 2)
+#define PL__SHARDS      64
+#define PL__IDS         64    /* series in a block of labels */
+#define PL__ID_PAGE     65536 /* series in a page of blocks */
+#define PL__SAVE_SERIES 1024  /* series in a block on disk */
+#define PL__ID_MAX      (UINT32_MAX - 2)
 
-/* Labels -> id. Open addressing over {u64 tag = hash.hi, u32 id + 1}; the shard goes by hash.lo, the
- * place by the tag's high bits (growing is one pass in order). So 70 bits of the identity are
+/* Labels -> id. Open addressing over {u64 tag = hash.hi, u32 id + 1}; the shard goes by hash.lo,
+ * the place by the tag's high bits (growing is one pass in order). So 70 bits of the identity are
  * compared: two of ten million series are taken for one with a probability of 4e-8. */
 struct pl__shard {
     pthread_mutex_t lock; /* the journal's lock is taken under it */
@@ -38,7 +38,8 @@ struct pl_series {
     struct pl__shard shards[PL__SHARDS];
     _Atomic uint32_t next_id, n_interned;
 
-    pthread_rwlock_t lock; /* of what follows; written by the apply thread, readers hold it shortly */
+    pthread_rwlock_t
+        lock; /* of what follows; written by the apply thread, readers hold it shortly */
     struct pl__symbols y;
     struct pl__id_page **pages;
     uint32_t n_pages;
@@ -49,7 +50,7 @@ struct pl_series {
     uint32_t posting_count; /* series counted then */
 
     /* the apply thread's own */
-    uint32_t n_last;        /* labels of the series before, */
+    uint32_t n_last; /* labels of the series before, */
     uint32_t last_id;
     struct pl__run pair_run[PL_LABELS_MAX], name_run[PL_LABELS_MAX], all_run;
     roaring_bitmap_t *dirty, *saving; /* blocks on disk that are out of date */

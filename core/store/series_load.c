@@ -151,10 +151,7 @@ static int read_shapes(struct loading *l)
     return 0;
 }
 
-static inline unsigned width(uint32_t choices)
-{
-    return choices > 256 ? 2 : choices > 1;
-}
+static inline unsigned width(uint32_t choices) { return choices > 256 ? 2 : choices > 1; }
 
 static inline uint32_t number_at(const uint8_t *p, unsigned w)
 {
@@ -351,8 +348,8 @@ static int load_each(void *ctx, pl_str key, pl_str value)
     return rc;
 }
 
-int pl_series_load(struct pl_series *s, const struct pl_engine_ops *ops, struct pl_engine_tenant *et,
-                   void (*damaged)(void *ctx, pl_str key), void *ctx)
+int pl_series_load(struct pl_series *s, const struct pl_engine_ops *ops,
+                   struct pl_engine_tenant *et, void (*damaged)(void *ctx, pl_str key), void *ctx)
 {
     struct load_all all = {s, damaged, ctx};
     int rc = ops->records(et, PL_RECORD_SERIES, load_each, &all);

@@ -1,5 +1,5 @@
-/* Series as engine records: blocks of 1,024 ids, symbol-coded by a dictionary of their own, zstd. So
- * a damaged block costs its own series only, and nothing on disk is left over when series are
+/* Series as engine records: blocks of 1,024 ids, symbol-coded by a dictionary of their own, zstd.
+ * So a damaged block costs its own series only, and nothing on disk is left over when series are
  * dropped. Apply thread.
  *
  *   key      u32 big-endian number of the block (id / 1024); 0xffffffff: the next id
@@ -21,7 +21,7 @@
 /* What is known of a block while it is written. */
 struct writing {
     struct pl_series *s;
-    uint32_t *local;  /* per pair of the tenant: its number in the block + 1, or 0 */
+    uint32_t *local;    /* per pair of the tenant: its number in the block + 1, or 0 */
     uint32_t *distinct; /* pairs of the block: by name, then by value */
     uint32_t n_distinct;
     uint32_t *pairs, *at; /* labels of its series, joined; at[i] .. at[i + 1] are series i's */
@@ -38,7 +38,8 @@ struct writing {
 static int by_label(const void *a, const void *b, void *ctx)
 {
     const struct pl__symbols *y = ctx;
-    const struct pl__pair *x = pl__pair(y, *(const uint32_t *)a), *z = pl__pair(y, *(const uint32_t *)b);
+    const struct pl__pair *x = pl__pair(y, *(const uint32_t *)a),
+                          *z = pl__pair(y, *(const uint32_t *)b);
     if (x->name != z->name) {
         return pl_str_cmp(y->names[x->name]->s, y->names[z->name]->s);
     }
@@ -80,8 +81,8 @@ static uint32_t put_dictionary(struct writing *w)
     struct pl_buf *b = &w->body;
     uint32_t n_names = 0;
     for (uint32_t i = 0; i < w->n_distinct; i++) {
-        bool first = i == 0 || pl__pair(y, w->distinct[i])->name !=
-                                   pl__pair(y, w->distinct[i - 1])->name;
+        bool first =
+            i == 0 || pl__pair(y, w->distinct[i])->name != pl__pair(y, w->distinct[i - 1])->name;
         n_names += first;
         w->name_of[i] = n_names - 1;
     }
@@ -130,8 +131,9 @@ static void find_shapes(struct writing *w)
         }
         size_t n = w->shapes.n - start;
         uint32_t found = w->n_shapes; /* the latest first: neighbours are alike */
-        while (found > 0 && (w->shape_at[found] - w->shape_at[found - 1] != n ||
-                             memcmp(w->shapes.p + w->shape_at[found - 1], w->shapes.p + start, n))) {
+        while (found > 0 &&
+               (w->shape_at[found] - w->shape_at[found - 1] != n ||
+                memcmp(w->shapes.p + w->shape_at[found - 1], w->shapes.p + start, n))) {
             found--;
         }
         if (found) {
@@ -217,19 +219,22 @@ static int write_block(struct writing *w, uint32_t block, struct pl_record *r)
 }
 
 /** The record of the next id. */
-static int emit_next(struct pl_series *s, int (*emit)(void *ctx, const struct pl_record *r), void *ctx)
+static int emit_next(struct pl_series *s, int (*emit)(void *ctx, const struct pl_record *r),
+                     void *ctx)
 {
     uint8_t key[4], value[9];
     memset(key, 0xff, sizeof key);
     value[4] = PL__SERIES_VERSION;
     pl_wr32(value + 5, pl_series_next_id(s));
     pl_wr32(value, pl_crc32c(0, value + 4, 5));
-    struct pl_record r = {.kind = PL_RECORD_SERIES, .key = pl_str_mem(key, sizeof key),
+    struct pl_record r = {.kind = PL_RECORD_SERIES,
+                          .key = pl_str_mem(key, sizeof key),
                           .value = pl_str_mem(value, sizeof value)};
     return emit(ctx, &r);
 }
 
-static int emit_blocks(struct writing *w, int (*emit)(void *ctx, const struct pl_record *r), void *ctx)
+static int emit_blocks(struct writing *w, int (*emit)(void *ctx, const struct pl_record *r),
+                       void *ctx)
 {
     int rc = 0;
     roaring_uint32_iterator_t it;
@@ -246,7 +251,8 @@ static int emit_blocks(struct writing *w, int (*emit)(void *ctx, const struct pl
 }
 
 /* This thread alone writes the index, so it reads it here without the lock. */
-int pl_series_save(struct pl_series *s, int (*emit)(void *ctx, const struct pl_record *r), void *ctx)
+int pl_series_save(struct pl_series *s, int (*emit)(void *ctx, const struct pl_record *r),
+                   void *ctx)
 {
     roaring_bitmap_or_inplace(s->dirty, s->saving);
     roaring_bitmap_clear(s->saving);
@@ -283,7 +289,4 @@ int pl_series_save(struct pl_series *s, int (*emit)(void *ctx, const struct pl_r
     return rc < 0 ? rc : 0;
 }
 
-void pl_series_saved(struct pl_series *s)
-{
-    roaring_bitmap_clear(s->saving);
-}
+void pl_series_saved(struct pl_series *s) { roaring_bitmap_clear(s->saving); }

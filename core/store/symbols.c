@@ -5,7 +5,8 @@
 #define CHUNK_MIN 4096
 #define CHUNK_MAX (256 * 1024)
 
-/* ------------------------------------------------------------------------------- numbers by hash */
+/* ------------------------------------------------------------------------------- numbers by hash
+ */
 
 static uint64_t place(const struct pl__map *m, uint32_t tag)
 {

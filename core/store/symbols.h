@@ -6,8 +6,8 @@
 #include "core/model/model.h"
 #include "core/store/postings.h"
 
-/* Numbers found by hash: open addressing over {u32 tag, u32 number + 1}. The place goes by the tag's
- * high bits, so that growing by a quarter is one pass in order. */
+/* Numbers found by hash: open addressing over {u32 tag, u32 number + 1}. The place goes by the
+ * tag's high bits, so that growing by a quarter is one pass in order. */
 struct pl__map {
     uint64_t *slot;
     uint32_t n, cap;
@@ -26,8 +26,8 @@ struct pl__name {
     pl_str s;
     uint32_t *pairs;
     uint32_t n, cap;
-    uint32_t n_sorted;       /* of pairs, by value */
-    struct pl__posting has;  /* series with this name */
+    uint32_t n_sorted;      /* of pairs, by value */
+    struct pl__posting has; /* series with this name */
 };
 
 #define PL__PAIR_PAGE 1024
@@ -41,7 +41,7 @@ struct pl__symbols {
         struct pl__chunk *next;
         size_t n, cap;
         uint8_t p[];
-    } *chunk; /* of bytes, newest first */
+    } * chunk;    /* of bytes, newest first */
     size_t bytes; /* of everything but postings */
 };
 static inline struct pl__pair *pl__pair(const struct pl__symbols *y, uint32_t pair)

@@ -180,8 +180,8 @@ static void measure(const char *name, const struct data *d, enum pl_effort effor
     for (size_t r = 0; r < rounds; r++) {
         for (size_t s = 0; s < d->n_series; s++) {
             size_t from = r * d->cut, to = from + d->cut < d->n[s] ? from + d->cut : d->n[s];
-            if (from < to && pl_pack_add(w, (uint32_t)s, d->t[s] + from, d->v[s] + from,
-                                         to - from) < 0) {
+            if (from < to &&
+                pl_pack_add(w, (uint32_t)s, d->t[s] + from, d->v[s] + from, to - from) < 0) {
                 abort();
             }
             samples += from < to ? to - from : 0;

@@ -38,8 +38,10 @@ static const char *fill(int shape)
         uint64_t x = rng();
         id[i] = shape == 1 ? (uint32_t)(x >> 40) % 100000 : (uint32_t)(shape == 2 ? i / 10 : i);
         t[i] = 1700000000000 + (shape == 2 ? (int64_t)(i % 10) * 10000 : 0);
-        v[i] = i % 20 < 8 ? (double)(x % 10000000) / (i % 2 ? 1 : 8) : i % 20 < 15
-               ? (double)(x % 10000) / 100 : i % 20 < 18 ? (double)(x % 100) : 1;
+        v[i] = i % 20 < 8    ? (double)(x % 10000000) / (i % 2 ? 1 : 8)
+               : i % 20 < 15 ? (double)(x % 10000) / 100
+               : i % 20 < 18 ? (double)(x % 100)
+                             : 1;
     }
     static const char *const names[] = {"a row a series", "in random order", "ten rows a series"};
     return names[shape];
@@ -125,8 +127,11 @@ int main(int argc, char **argv)
         perror(dir);
         return 1;
     }
-    struct pl_journal_conf conf = {.dir = dir, .file_bytes = 64 << 20, .queue_bytes = 64 << 20,
-                                   .sync = true, .committed = committed};
+    struct pl_journal_conf conf = {.dir = dir,
+                                   .file_bytes = 64 << 20,
+                                   .queue_bytes = 64 << 20,
+                                   .sync = true,
+                                   .committed = committed};
     fill(0);
     if (pl_journal_open(&conf, 0, each, &journal, why, sizeof why) < 0) {
         fprintf(stderr, "%s\n", why);
@@ -148,8 +153,8 @@ int main(int argc, char **argv)
         usleep(10);
     }
     double many = now() - t0;
-    printf("commit of 10,000 samples alone %.0f us; 600 of them queued: %.1f M samples/s\n", one / 1e3,
-           600.0 * ROWS / many * 1e3);
+    printf("commit of 10,000 samples alone %.0f us; 600 of them queued: %.1f M samples/s\n",
+           one / 1e3, 600.0 * ROWS / many * 1e3);
     uint64_t bytes = pl_journal_bytes(journal);
     pl_journal_close(journal);
     t0 = now();

@@ -38,10 +38,7 @@ static void rate(void) { pl_rate(PL_RATE, t, v, &w, from, to, out); }
 static void over_sum(void) { pl_over_time(PL_OVER_SUM, v, from, to, STEPS, out); }
 static void over_max(void) { pl_over_time(PL_OVER_MAX, v, from, to, STEPS, out); }
 static void over_avg(void) { pl_over_time(PL_OVER_AVG, v, from, to, STEPS, out); }
-static void over_quantile(void)
-{
-    pl_over_time_quantile(0.9, v, from, to, STEPS, scratch, out);
-}
+static void over_quantile(void) { pl_over_time_quantile(0.9, v, from, to, STEPS, scratch, out); }
 static void group(void) { pl_agg_add(&agg, v); }
 
 static void bench(const char *name, void (*fn)(void), double per)
@@ -80,8 +77,8 @@ int main(void)
     bench("avg_over_time, a sample seen", over_avg, in_windows);
     bench("quantile_over_time, a sample seen", over_quantile, in_windows);
     for (int op = PL_AGG_SUM; op <= PL_AGG_STDVAR; op++) {
-        const char *name[] = {"group sum, a step", "group avg, a step", "group count, a step",
-                              "group min, a step", "group max, a step", "group stddev, a step",
+        const char *name[] = {"group sum, a step",   "group avg, a step", "group count, a step",
+                              "group min, a step",   "group max, a step", "group stddev, a step",
                               "group stdvar, a step"};
         pl_agg_init(&agg, op, STEPS, memory);
         bench(name[op], group, STEPS);

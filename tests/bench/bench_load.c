@@ -1,13 +1,14 @@
 /* Load for benchmarks and kill tests: makes the issue's data and sends it as remote write, InfluxDB
- * lines or our msgpack stream, over several connections, and tells what it measured as one JSON line.
+ * lines or our msgpack stream, over several connections, and tells what it measured as one JSON
+ * line.
  *
  *   bench_load --mode remote|influx|stream --port P [--data devops|walk] [--hosts 1000]
  *              [--metrics 100] [--samples 120] [--interval 10000] [--batch 10000] [--connections 2]
  *              [--start MS] [--rate SAMPLES_PER_SECOND] [--path /api/v1/write] [--seed 1]
  *
- * devops: 11 labels a series; 40 % counters with resets, 35 % two-decimal gauges, 15 % slow integers,
- * 10 % constants. walk: two-decimal random walks. Every series of a connection is sent in the same
- * order at each step, as scrapers do. */
+ * devops: 11 labels a series; 40 % counters with resets, 35 % two-decimal gauges, 15 % slow
+ * integers, 10 % constants. walk: two-decimal random walks. Every series of a connection is sent in
+ * the same order at each step, as scrapers do. */
 #include "core/base/base.h"
 #include "core/codec/codec.h"
 #include <arpa/inet.h>
@@ -23,8 +24,16 @@
 static struct {
     const char *mode, *data, *path;
     long port, hosts, metrics, samples, interval, batch, connections, start, rate, seed;
-} opt = {.mode = "remote", .data = "devops", .port = 1969, .hosts = 1000, .metrics = 100,
-         .samples = 120, .interval = 10000, .batch = 10000, .connections = 2, .seed = 1};
+} opt = {.mode = "remote",
+         .data = "devops",
+         .port = 1969,
+         .hosts = 1000,
+         .metrics = 100,
+         .samples = 120,
+         .interval = 10000,
+         .batch = 10000,
+         .connections = 2,
+         .seed = 1};
 
 struct series {
     uint32_t wire, n_wire; /* label bytes (remote), or measurement,tags and field (influx) */
@@ -51,23 +60,17 @@ static uint64_t next_random(uint64_t *s)
     return *s;
 }
 
-static double uniform(uint64_t *s)
-{
-    return (double)(next_random(s) >> 11) / 9007199254740992.0;
-}
+static double uniform(uint64_t *s) { return (double)(next_random(s) >> 11) / 9007199254740992.0; }
 
-static double seconds(void)
-{
-    return (double)pl_mono_ns(&pl_clock_real) / 1e9;
-}
+static double seconds(void) { return (double)pl_mono_ns(&pl_clock_real) / 1e9; }
 
 /* ------------------------------------------------------------------ the data */
 
-static const char *const names[] = {"usage_user",  "usage_system", "reads_total", "writes_total",
-                                    "bytes_total", "packets_total", "free_bytes", "load",
+static const char *const names[] = {"usage_user",  "usage_system",  "reads_total", "writes_total",
+                                    "bytes_total", "packets_total", "free_bytes",  "load",
                                     "temperature", "connections"};
-static const char *const groups[] = {"cpu", "disk", "net", "mem", "sys", "nginx", "pg", "redis",
-                                     "kernel", "app"};
+static const char *const groups[] = {"cpu",   "disk", "net",   "mem",    "sys",
+                                     "nginx", "pg",   "redis", "kernel", "app"};
 
 static size_t labels_of(long id, char (*out)[2][64])
 {
@@ -100,14 +103,19 @@ static double advance(struct worker *w, struct series *s)
 {
     switch (s->kind) {
     case 0: /* counter with resets */
-        s->value = next_random(&w->random) % 5000 == 0 ? 0 : s->value + (double)(next_random(&w->random) % 1000);
+        s->value = next_random(&w->random) % 5000 == 0
+                       ? 0
+                       : s->value + (double)(next_random(&w->random) % 1000);
         break;
     case 1: /* two-decimal gauge */
-        s->value += round((uniform(&w->random) + uniform(&w->random) + uniform(&w->random) - 1.5) * 400) / 100;
+        s->value +=
+            round((uniform(&w->random) + uniform(&w->random) + uniform(&w->random) - 1.5) * 400) /
+            100;
         s->value = round(s->value * 100) / 100;
         break;
     case 2: /* slow integer */
-        s->value += next_random(&w->random) % 10 == 0 ? (double)(next_random(&w->random) % 3) - 1 : 0;
+        s->value +=
+            next_random(&w->random) % 10 == 0 ? (double)(next_random(&w->random) % 3) - 1 : 0;
         break;
     }
     return s->value;
@@ -258,8 +266,7 @@ static void post(struct worker *w)
     }
     struct pl_buf *body = remote ? &w->packed : &w->body;
     pl_buf_clear(&w->request);
-    pl_buf_f(&w->request,
-             "POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n",
+    pl_buf_f(&w->request, "POST %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n",
              opt.path ? opt.path : default_path,
              remote ? "Content-Encoding: snappy\r\nContent-Type: application/x-protobuf\r\n"
                       "X-Prometheus-Remote-Write-Version: 0.1.0\r\n"
@@ -421,7 +428,9 @@ static void *work(void *arg)
             (influx ? add_influx : add_remote)(w, s, t, advance(w, s));
             bool last = step == opt.samples - 1 && i == w->n - 1;
             if (++in_batch == opt.batch || last) {
-                double due = opt.rate ? begun + (double)(w->samples * (uint64_t)opt.connections) / (double)opt.rate : 0;
+                double due = opt.rate ? begun + (double)(w->samples * (uint64_t)opt.connections) /
+                                                    (double)opt.rate
+                                      : 0;
                 double ahead = due - seconds();
                 if (ahead > 0) {
                     usleep((useconds_t)(ahead * 1e6));
@@ -462,7 +471,8 @@ static void report(struct worker *w, double took)
     }
     qsort(all, n, sizeof(*all), by_value);
     printf("{\"samples\":%llu,\"requests\":%llu,\"errors\":%llu,\"bytes\":%llu,\"seconds\":%.3f,"
-           "\"samples_per_second\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"start\":%ld}\n",
+           "\"samples_per_second\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"start\":%"
+           "ld}\n",
            (unsigned long long)samples, (unsigned long long)requests, (unsigned long long)errors,
            (unsigned long long)bytes, took, (double)samples / took, n ? all[n / 2] * 1e3 : 0,
            n ? all[n * 99 / 100] * 1e3 : 0, n ? all[n - 1] * 1e3 : 0, opt.start);

@@ -18,25 +18,26 @@ static double now(void)
 static void labels(struct pl_buf *b, uint32_t host, uint32_t metric)
 {
     char name[64], h[32], rack[16], service[16], version[8];
-    static const char *const regions[] = {"us-east-1", "us-west-2", "eu-central-1", "ap-southeast-2"};
+    static const char *const regions[] = {"us-east-1", "us-west-2", "eu-central-1",
+                                          "ap-southeast-2"};
     static const char *const teams[] = {"SF", "NYC", "LON", "CHI"};
     snprintf(name, sizeof name, "cpu_subsystem_%u_usage_seconds_total", metric);
     snprintf(h, sizeof h, "host_%u", host);
     snprintf(rack, sizeof rack, "%u", host * 7 % 100);
     snprintf(service, sizeof service, "%u", host * 3 % 20);
     snprintf(version, sizeof version, "%u", host % 2);
-    struct pl_label l[] = {{PL_METRIC_NAME, pl_str_c(name)},
-                           {PL_STR("arch"), host % 2 ? PL_STR("x64") : PL_STR("x86")},
-                           {PL_STR("datacenter"), host % 3 ? PL_STR("eu-central-1a") : PL_STR("us-1b")},
-                           {PL_STR("hostname"), pl_str_c(h)},
-                           {PL_STR("os"), host % 5 ? PL_STR("Ubuntu16.10") : PL_STR("Ubuntu15.10")},
-                           {PL_STR("rack"), pl_str_c(rack)},
-                           {PL_STR("region"), pl_str_c(regions[host % 4])},
-                           {PL_STR("service"), pl_str_c(service)},
-                           {PL_STR("service_environment"), host % 7 ? PL_STR("production")
-                                                                    : PL_STR("staging")},
-                           {PL_STR("service_version"), pl_str_c(version)},
-                           {PL_STR("team"), pl_str_c(teams[host / 3 % 4])}};
+    struct pl_label l[] = {
+        {PL_METRIC_NAME, pl_str_c(name)},
+        {PL_STR("arch"), host % 2 ? PL_STR("x64") : PL_STR("x86")},
+        {PL_STR("datacenter"), host % 3 ? PL_STR("eu-central-1a") : PL_STR("us-1b")},
+        {PL_STR("hostname"), pl_str_c(h)},
+        {PL_STR("os"), host % 5 ? PL_STR("Ubuntu16.10") : PL_STR("Ubuntu15.10")},
+        {PL_STR("rack"), pl_str_c(rack)},
+        {PL_STR("region"), pl_str_c(regions[host % 4])},
+        {PL_STR("service"), pl_str_c(service)},
+        {PL_STR("service_environment"), host % 7 ? PL_STR("production") : PL_STR("staging")},
+        {PL_STR("service_version"), pl_str_c(version)},
+        {PL_STR("team"), pl_str_c(teams[host / 3 % 4])}};
     pl_labels_canon(l, 11, b, NULL);
 }
 
@@ -45,7 +46,7 @@ struct pl_engine_tenant {
     struct pl_buf bytes;
     struct {
         size_t at, n_key, n;
-    } *r;
+    } * r;
     size_t n;
 };
 static int emit(void *ctx, const struct pl_record *r)
@@ -111,8 +112,8 @@ static void run(uint32_t hosts, bool by_metric)
         defs[i].canon.p = (char *)all.p + at;
         at += defs[i].canon.n;
     }
-    printf("-- %zu series, %s, %.0f bytes each\n", n, by_metric ? "metric by metric" : "host by host",
-           (double)all.n / (double)n);
+    printf("-- %zu series, %s, %.0f bytes each\n", n,
+           by_metric ? "metric by metric" : "host by host", (double)all.n / (double)n);
     double t0 = now();
     for (size_t i = 0; i < n; i++) {
         pl_series_intern(s, defs[i].canon, pl_labels_hash(defs[i].canon), &defs[i].id);
@@ -146,10 +147,12 @@ static void run(uint32_t hosts, bool by_metric)
     find(s, "{__name__=~\".+\"} again", m, 1);
     pl_matcher_fini(&m[0]);
     pl_matcher_init(&m[0], PL_MATCH_EQ, PL_STR("hostname"), PL_STR("host_7"), why, sizeof why);
-    pl_matcher_init(&m[1], PL_MATCH_RE, PL_METRIC_NAME, PL_STR("cpu_subsystem_1.*"), why, sizeof why);
+    pl_matcher_init(&m[1], PL_MATCH_RE, PL_METRIC_NAME, PL_STR("cpu_subsystem_1.*"), why,
+                    sizeof why);
     find(s, "host=, name=~prefix", m, 2);
     pl_matcher_fini(&m[0]);
-    pl_matcher_init(&m[0], PL_MATCH_RE, PL_STR("hostname"), PL_STR("host_[0-9]*7"), why, sizeof why);
+    pl_matcher_init(&m[0], PL_MATCH_RE, PL_STR("hostname"), PL_STR("host_[0-9]*7"), why,
+                    sizeof why);
     find(s, "host=~pattern", m, 1);
     find(s, "host=~pattern, name=~prefix", m, 2);
     pl_matcher_fini(&m[0]);

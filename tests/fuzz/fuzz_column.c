@@ -1,6 +1,6 @@
 /* Columns: the first byte chooses. Even: the rest is a column (the second and third byte its count)
- * that a decoder must survive. Odd: the rest are doubles (and, summed up, timestamps) that must come
- * back bit by bit. */
+ * that a decoder must survive. Odd: the rest are doubles (and, summed up, timestamps) that must
+ * come back bit by bit. */
 #include "core/codec/column.h"
 #include <stdlib.h>
 
@@ -37,14 +37,13 @@ static void round_trip(const uint8_t *p, size_t size, enum pl_effort effort)
     if (n == 0) {
         return;
     }
-    if (pl_vcol_encode(v, n, effort, &b) < 0 ||
-        pl_vcol_decode(b.p, b.n, n, v2) != (int)b.n || memcmp(v, v2, n * 8) != 0) {
+    if (pl_vcol_encode(v, n, effort, &b) < 0 || pl_vcol_decode(b.p, b.n, n, v2) != (int)b.n ||
+        memcmp(v, v2, n * 8) != 0) {
         abort();
     }
     pl_buf_clear(&b);
     int bytes = pl_tcol_encode(t, n, effort, &b);
-    if (bytes >= 0 &&
-        (pl_tcol_decode(b.p, b.n, n, t2) != bytes || memcmp(t, t2, n * 8) != 0)) {
+    if (bytes >= 0 && (pl_tcol_decode(b.p, b.n, n, t2) != bytes || memcmp(t, t2, n * 8) != 0)) {
         abort();
     }
     pl_buf_fini(&b);

@@ -1,5 +1,5 @@
-/* Replay of hostile bytes: the input is a journal file; and with its CRCs set right where there is a
- * frame's beginning, so that the payload decoders see what a checksum would keep from them. */
+/* Replay of hostile bytes: the input is a journal file; and with its CRCs set right where there is
+ * a frame's beginning, so that the payload decoders see what a checksum would keep from them. */
 #include "core/store/frame.h"
 #include "core/store/journal_file.h"
 #include <fcntl.h>
@@ -70,10 +70,7 @@ static void replay(const uint8_t *p, size_t n)
     free(w.files);
 }
 
-static void remove_dir(void)
-{
-    rmdir(dir);
-}
+static void remove_dir(void) { rmdir(dir); }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -96,10 +93,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = PL__JOURNAL_HEAD, seq = 1; at + PL__FRAME_HEAD <= size; seq++) {
         size_t n = pl_rd32(p + at + 4), left = size - at - PL__FRAME_HEAD;
         n = n > left ? left : n;
-        pl__frame_head_put(p + at, &(struct pl__frame_head){
-                                       .n = (uint32_t)n, .tenant = pl_rd32(p + at + 16),
-                                       .type = p[at + 20], .seq = seq,
-                                       .crc = pl_crc32c(0, p + at + PL__FRAME_HEAD, n)});
+        pl__frame_head_put(
+            p + at, &(struct pl__frame_head){.n = (uint32_t)n,
+                                             .tenant = pl_rd32(p + at + 16),
+                                             .type = p[at + 20],
+                                             .seq = seq,
+                                             .crc = pl_crc32c(0, p + at + PL__FRAME_HEAD, n)});
         at += pl__frame_span(n);
     }
     replay(p, size);

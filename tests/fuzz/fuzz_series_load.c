@@ -1,5 +1,5 @@
-/* Loading hostile series records: the input is a record's value, and once more the body of one, with
- * the CRC and the compression around it set right. What was loaded can be read and saved. */
+/* Loading hostile series records: the input is a record's value, and once more the body of one,
+ * with the CRC and the compression around it set right. What was loaded can be read and saved. */
 #include "core/codec/codec.h"
 #include "core/store/series.h"
 #include <stdlib.h>

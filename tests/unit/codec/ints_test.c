@@ -22,16 +22,36 @@ static void integers(struct rng *r, enum kind kind, int64_t *m, size_t n)
     for (size_t i = 0; i < n; i++) {
         int64_t noise = (int64_t)(rnd(r) & pl__mask(w));
         switch (kind) {
-        case EQUAL: m[i] = x; break;
-        case RAMP: m[i] = x += slope; break;
-        case NOISE: m[i] = x + noise; break;
-        case OUTLIERS: m[i] = below(r, 25) ? x + (noise & 15) : (int64_t)rnd(r); break;
-        case RARE: m[i] = x += below(r, 20) ? 0 : (noise & 3) - 1; break;
-        case EXPONENTIAL: m[i] = x + (int64_t)(rnd(r) >> (64 - below(r, 63) - 1) >> (63 - w)); break;
-        case STEPS_OF_7: m[i] = x += 7 * (int64_t)below(r, 50); break;
-        case JITTER: m[i] = (int64_t)i * slope + (noise & 7); break;
-        case CURVE: m[i] = x += slope += 3; break;
-        default: m[i] = (int64_t)rnd(r); break;
+        case EQUAL:
+            m[i] = x;
+            break;
+        case RAMP:
+            m[i] = x += slope;
+            break;
+        case NOISE:
+            m[i] = x + noise;
+            break;
+        case OUTLIERS:
+            m[i] = below(r, 25) ? x + (noise & 15) : (int64_t)rnd(r);
+            break;
+        case RARE:
+            m[i] = x += below(r, 20) ? 0 : (noise & 3) - 1;
+            break;
+        case EXPONENTIAL:
+            m[i] = x + (int64_t)(rnd(r) >> (64 - below(r, 63) - 1) >> (63 - w));
+            break;
+        case STEPS_OF_7:
+            m[i] = x += 7 * (int64_t)below(r, 50);
+            break;
+        case JITTER:
+            m[i] = (int64_t)i * slope + (noise & 7);
+            break;
+        case CURVE:
+            m[i] = x += slope += 3;
+            break;
+        default:
+            m[i] = (int64_t)rnd(r);
+            break;
         }
     }
 }

@@ -56,17 +56,39 @@ TEST(every_function_agrees_with_a_look_at_each_window)
                     n_resets += x[i] < x[i - 1];
                 }
                 switch (op) {
-                case PL_OVER_SUM: want = pl_sum(x, m); break;
-                case PL_OVER_AVG: want = pl_avg(x, m); break;
-                case PL_OVER_MIN: want = pl__min_scalar(x, m); break;
-                case PL_OVER_MAX: want = pl__max_scalar(x, m); break;
-                case PL_OVER_COUNT: want = (double)m; break;
-                case PL_OVER_LAST: want = x[m - 1]; break;
-                case PL_OVER_FIRST: want = x[0]; break;
-                case PL_OVER_STDDEV: want = sqrt(pl_stdvar(x, m)); break;
-                case PL_OVER_STDVAR: want = pl_stdvar(x, m); break;
-                case PL_OVER_CHANGES: want = n_changes; break;
-                case PL_OVER_RESETS: want = n_resets; break;
+                case PL_OVER_SUM:
+                    want = pl_sum(x, m);
+                    break;
+                case PL_OVER_AVG:
+                    want = pl_avg(x, m);
+                    break;
+                case PL_OVER_MIN:
+                    want = pl__min_scalar(x, m);
+                    break;
+                case PL_OVER_MAX:
+                    want = pl__max_scalar(x, m);
+                    break;
+                case PL_OVER_COUNT:
+                    want = (double)m;
+                    break;
+                case PL_OVER_LAST:
+                    want = x[m - 1];
+                    break;
+                case PL_OVER_FIRST:
+                    want = x[0];
+                    break;
+                case PL_OVER_STDDEV:
+                    want = sqrt(pl_stdvar(x, m));
+                    break;
+                case PL_OVER_STDVAR:
+                    want = pl_stdvar(x, m);
+                    break;
+                case PL_OVER_CHANGES:
+                    want = n_changes;
+                    break;
+                case PL_OVER_RESETS:
+                    want = n_resets;
+                    break;
                 }
                 assert_true(same(out[j], want, 0));
             }

@@ -43,7 +43,8 @@ TEST(every_window_is_as_if_looked_at_alone)
                 v[i] = rnd(&r) % 2 ? NAN : INFINITY;
             }
         }
-        struct pl_windows w = {.start = (int64_t)(rnd(&r) % 100000), .n = 50,
+        struct pl_windows w = {.start = (int64_t)(rnd(&r) % 100000),
+                               .n = 50,
                                .step = 1 + (int64_t)(rnd(&r) % 60000),
                                .range = 1 + (int64_t)(rnd(&r) % 300000)};
         pl_windows_find(t, n, &w, from, to);
@@ -51,8 +52,8 @@ TEST(every_window_is_as_if_looked_at_alone)
             pl_rate(op, t, v, &w, from, to, out);
             for (size_t j = 0; j < 50; j++) {
                 int64_t end = w.start + (int64_t)j * w.step;
-                double want = reference(op, t + from[j], v + from[j], to[j] - from[j],
-                                        end - w.range, end);
+                double want =
+                    reference(op, t + from[j], v + from[j], to[j] - from[j], end - w.range, end);
                 assert_true(same(out[j], want, 0));
                 assert_int_equal(pl_is_absent(out[j]), pl_is_absent(want));
             }

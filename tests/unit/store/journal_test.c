@@ -93,8 +93,12 @@ static void rig_init(struct rig *r)
     assert_non_null(mkdtemp(r->dir));
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->cond, NULL);
-    r->conf = (struct pl_journal_conf){.dir = r->dir, .file_bytes = 1 << 20, .queue_bytes = 8 << 20,
-                                       .sync = true, .committed = committed, .report = report,
+    r->conf = (struct pl_journal_conf){.dir = r->dir,
+                                       .file_bytes = 1 << 20,
+                                       .queue_bytes = 8 << 20,
+                                       .sync = true,
+                                       .committed = committed,
+                                       .report = report,
                                        .ctx = r};
     assert_int_equal(rig_open(r, 0), 0);
 }
@@ -345,10 +349,12 @@ static void hand_made(struct rig *r, size_t n, size_t group, struct pl_buf *out)
     out->n += PL__JOURNAL_HEAD;
     for (size_t i = 0; i < n; i++) {
         char text[8] = {(char)('0' + i)};
-        pl__frame_head_put(head, &(struct pl__frame_head){
-                                     .n = 1, .seq = i + 1, .type = PL_FRAME_SAMPLES,
-                                     .back = i > group ? (uint32_t)(i - group) : 0,
-                                     .crc = pl_crc32c(0, text, 1)});
+        pl__frame_head_put(head,
+                           &(struct pl__frame_head){.n = 1,
+                                                    .seq = i + 1,
+                                                    .type = PL_FRAME_SAMPLES,
+                                                    .back = i > group ? (uint32_t)(i - group) : 0,
+                                                    .crc = pl_crc32c(0, text, 1)});
         pl_buf_add(out, head, sizeof head);
         pl_buf_add(out, text, 8);
     }

@@ -14,8 +14,9 @@ static size_t check_find(struct pl_series *s, const struct want *w, size_t n, ui
     struct pl_matcher m[6];
     char why[100];
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(pl_matcher_init(&m[i], w[i].kind, pl_str_c(w[i].name), pl_str_c(w[i].value),
-                                         why, sizeof why), 0);
+        assert_int_equal(pl_matcher_init(&m[i], w[i].kind, pl_str_c(w[i].name),
+                                         pl_str_c(w[i].value), why, sizeof why),
+                         0);
     }
     struct pl_selector sel = {m, n};
     struct pl_buf b = PL_BUF_INIT;
@@ -128,7 +129,8 @@ TEST(several_selectors_are_a_union)
     size_t n;
     apply_many(s, N);
     assert_int_equal(pl_matcher_init(&m[0], PL_MATCH_EQ, PL_STR("host"), PL_STR("h2"), NULL, 0), 0);
-    assert_int_equal(pl_matcher_init(&m[1], PL_MATCH_RE, PL_STR("host"), PL_STR("h[12]"), NULL, 0), 0);
+    assert_int_equal(pl_matcher_init(&m[1], PL_MATCH_RE, PL_STR("host"), PL_STR("h[12]"), NULL, 0),
+                     0);
     struct pl_selector sel[] = {{&m[0], 1}, {&m[1], 1}};
     assert_int_equal(pl_series_find(s, sel, 2, &ids, &n), 0);
     assert_int_equal(n, 20);

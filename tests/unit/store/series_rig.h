@@ -14,8 +14,10 @@ static inline void make_labels(struct pl_buf *b, uint32_t i)
     snprintf(host, sizeof host, "h%u", i / 10);
     snprintf(zone, sizeof zone, "%s%u", i % 3 ? "zone-" : "", i % 3 ? i / 10 % 4 : 0);
     snprintf(uid, sizeof uid, "%08x", i * 2654435761u);
-    struct pl_label l[] = {{PL_METRIC_NAME, pl_str_c(metric)}, {PL_STR("host"), pl_str_c(host)},
-                           {PL_STR("job"), PL_STR("node")}, {PL_STR("uid"), pl_str_c(uid)},
+    struct pl_label l[] = {{PL_METRIC_NAME, pl_str_c(metric)},
+                           {PL_STR("host"), pl_str_c(host)},
+                           {PL_STR("job"), PL_STR("node")},
+                           {PL_STR("uid"), pl_str_c(uid)},
                            {PL_STR("zone"), pl_str_c(i % 3 ? zone : "")}};
     pl_buf_clear(b);
     assert_true(pl_labels_canon(l, 5, b, NULL) > 0);

@@ -153,10 +153,7 @@ TEST(only_blocks_that_changed_are_written_again_and_again_until_saved)
     tenant_fini(&t);
 }
 
-static bool gone_1024_to_2100(uint32_t i)
-{
-    return i >= 1024 && i < 2100;
-}
+static bool gone_1024_to_2100(uint32_t i) { return i >= 1024 && i < 2100; }
 
 TEST(dropped_series_leave_the_records_and_their_ids_stay_used_up)
 {
@@ -190,10 +187,7 @@ TEST(dropped_series_leave_the_records_and_their_ids_stay_used_up)
     tenant_fini(&t);
 }
 
-static bool gone_second_block(uint32_t i)
-{
-    return i / 1024 == 1;
-}
+static bool gone_second_block(uint32_t i) { return i / 1024 == 1; }
 
 TEST(a_damaged_block_is_told_and_the_others_are_loaded)
 {
@@ -241,7 +235,8 @@ TEST(unlike_series_of_many_shapes_come_back)
             snprintf(text[0], 40, "n%u", i); /* each has a name of its own: as many shapes */
             snprintf(text[1], 40, "%s%u", "the same beginning ", i * 7919);
             snprintf(text[2], 40, "%u", i % 300);
-            struct pl_label l[] = {{pl_str_c(text[0]), PL_STR("v")}, {PL_STR("x"), pl_str_c(text[1])},
+            struct pl_label l[] = {{pl_str_c(text[0]), PL_STR("v")},
+                                   {PL_STR("x"), pl_str_c(text[1])},
                                    {PL_STR("y"), pl_str_c(i % 4 ? text[2] : "")}};
             pl_buf_clear(&b);
             pl_buf_clear(&got);

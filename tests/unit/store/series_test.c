@@ -22,8 +22,9 @@ TEST(a_series_is_defined_once_and_known_from_then_on)
     for (uint32_t round = 0; round < 2; round++) {
         for (uint32_t i = 0; i < 5000; i++) {
             make_labels(&b, i);
-            assert_int_equal(pl_series_intern(s, pl_buf_view(&b), pl_labels_hash(pl_buf_view(&b)), &id),
-                             round == 0);
+            assert_int_equal(
+                pl_series_intern(s, pl_buf_view(&b), pl_labels_hash(pl_buf_view(&b)), &id),
+                round == 0);
             assert_int_equal(id, i);
             uint32_t found = 0;
             assert_int_equal(pl_series_lookup(s, pl_labels_hash(pl_buf_view(&b)), &found), 0);
@@ -93,16 +94,13 @@ TEST(what_are_no_labels_is_left_out_and_the_rest_is_applied)
     struct pl_buf good = PL_BUF_INIT, out = PL_BUF_INIT;
     make_labels(&good, 1);
     struct pl_series_def defs[] = {
-        {0, pl_buf_view(&good)},
-        {1, PL_STR("\1b\1v\1a\1v")},        /* not sorted */
-        {2, PL_STR("\1a\1v\1a\1w")},        /* twice */
-        {3, PL_STR("\1a\1v\200")},          /* cut short */
-        {4, PL_STR("\1a\0")},               /* empty value */
-        {5, PL_STR("\0\1v")},               /* empty name */
-        {6, PL_STR("\1a\3v")},
-        {7, PL_STR_NULL},
-        {UINT32_MAX, PL_STR("\1a\1v")},
-        {8, PL_STR("\1a\1v")},
+        {0, pl_buf_view(&good)},        {1, PL_STR("\1b\1v\1a\1v")}, /* not sorted */
+        {2, PL_STR("\1a\1v\1a\1w")},                                 /* twice */
+        {3, PL_STR("\1a\1v\200")},                                   /* cut short */
+        {4, PL_STR("\1a\0")},                                        /* empty value */
+        {5, PL_STR("\0\1v")},                                        /* empty name */
+        {6, PL_STR("\1a\3v")},          {7, PL_STR_NULL},
+        {UINT32_MAX, PL_STR("\1a\1v")}, {8, PL_STR("\1a\1v")},
     };
     assert_int_equal(pl_series_apply(s, defs, sizeof defs / sizeof defs[0], true), PL_ECORRUPT);
     for (uint32_t i = 0; i < 9; i++) {
@@ -174,7 +172,8 @@ TEST(skipped_ids_are_not_given_again)
     pl_series_free(s);
 }
 
-/* ------------------------------------------------------------------------------------ concurrency */
+/* ------------------------------------------------------------------------------------ concurrency
+ */
 
 struct crowd {
     struct pl_series *s;
@@ -222,7 +221,8 @@ static void *read_many(void *arg)
             assert_true(pl_matcher_labels(&m, 1, pl_buf_view(&b)));
         }
         free(ids);
-        assert_int_equal(pl_series_values(c->s, PL_STR("host"), NULL, 0, true, count_each, &values), 0);
+        assert_int_equal(pl_series_values(c->s, PL_STR("host"), NULL, 0, true, count_each, &values),
+                         0);
         assert_true(pl_series_bytes(c->s) > 0);
     }
     pl_matcher_fini(&m);
