@@ -60,7 +60,8 @@ static uint8_t *put_changed(uint8_t *to, const uint8_t *p, size_t n, const uint8
 int pl_define_add(struct pl_define_writer *w, struct pl_buf *out, uint32_t id, pl_str canon)
 {
     uint32_t at[PL_LABELS_MAX + 1], n = 0;
-    const uint8_t *p = (const uint8_t *)canon.p, *begin = p, *end = p + canon.n;
+    static const uint8_t nothing[1];
+    const uint8_t *p = canon.n ? (const uint8_t *)canon.p : nothing, *begin = p, *end = p + canon.n;
     while (p < end && n < PL_LABELS_MAX) {
         uint64_t len = 0;
         at[n++] = (uint32_t)(p - begin);
@@ -91,7 +92,7 @@ int pl_define_add(struct pl_define_writer *w, struct pl_buf *out, uint32_t id, p
         }
     }
     out->n += (size_t)(to - to0);
-    memcpy(w->last.p, canon.p, canon.n);
+    memcpy(w->last.p, begin, canon.n);
     w->last.n = canon.n;
     w->last_id = id;
     w->n = n;
@@ -250,7 +251,7 @@ int pl_define_read(struct pl_define_reader *r, struct pl_series_def *defs, size_
     size_t at = b->n;
     for (size_t i = n; i-- > 0;) { /* the buffer stands still from here on */
         at -= defs[i].canon.n;
-        defs[i].canon.p = (const char *)b->p + at;
+        defs[i].canon.p = b->p ? (const char *)b->p + at : NULL; /* none has labels */
     }
     return (int)n;
 }

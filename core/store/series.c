@@ -488,6 +488,9 @@ static const uint8_t *label_end(const uint8_t *p, const uint8_t *end, pl_str *na
  *  comparison only. */
 static int parse(struct pl_series *s, pl_str canon, const struct parsed *before, struct parsed *out)
 {
+    if (canon.n == 0) {
+        return PL_ECORRUPT;
+    }
     const uint8_t *p = (const uint8_t *)canon.p, *end = p + canon.n;
     pl_str last_name = PL_STR_NULL;
     uint32_t i = 0;
@@ -513,7 +516,7 @@ static int parse(struct pl_series *s, pl_str canon, const struct parsed *before,
     }
     out->at[i] = p;
     out->n = i;
-    return i ? 0 : PL_ECORRUPT;
+    return 0;
 }
 
 /** Enter the hashes of definitions that are replayed; their slots are fetched ahead. */

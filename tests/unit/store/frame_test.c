@@ -278,6 +278,24 @@ TEST(a_definition_without_labels_and_one_with_the_most_come_back)
     pl_buf_fini(&b);
 }
 
+TEST(definitions_without_any_labels_come_back)
+{
+    struct pl_define_writer w = {0};
+    struct pl_define_reader r = {0};
+    struct pl_buf out = PL_BUF_INIT;
+    struct pl_series_def defs[4];
+    pl_define_writer_reset(&w);
+    assert_int_equal(pl_define_add(&w, &out, 4, PL_STR_NULL), 0);
+    assert_int_equal(pl_define_add(&w, &out, 2, PL_STR_NULL), 0);
+    pl_define_reader_begin(&r, pl_buf_view(&out));
+    assert_int_equal(pl_define_read(&r, defs, 4), 2);
+    assert_true(defs[0].id == 4 && defs[1].id == 2 && defs[0].canon.n + defs[1].canon.n == 0);
+    assert_int_equal(pl_define_read(&r, defs, 4), 0);
+    pl_define_reader_fini(&r);
+    pl_define_writer_fini(&w);
+    pl_buf_fini(&out);
+}
+
 /** Whatever is read can be walked. */
 static void read_any(const uint8_t *p, size_t n)
 {
@@ -334,6 +352,7 @@ int main(void)
         cmocka_unit_test(every_prefix_and_every_bit_flip_of_a_payload_is_survived),
         cmocka_unit_test(definitions_come_back_in_batches_of_any_size),
         cmocka_unit_test(a_definition_without_labels_and_one_with_the_most_come_back),
+        cmocka_unit_test(definitions_without_any_labels_come_back),
         cmocka_unit_test(every_prefix_and_every_bit_flip_of_definitions_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
