@@ -1,5 +1,6 @@
 /* POST /api/v1/push: our own format, with idempotency and sessions. docs/push.md.
- * Threads: the request's loop; a repeated push that waits for its first copy is woken on any thread. */
+ * Threads: the request's loop; a repeated push that waits for its first copy is woken on any
+ * thread. */
 #include "core/api/write.h"
 
 static void answer_push(struct pl_write *w)
@@ -9,7 +10,8 @@ static void answer_push(struct pl_write *w)
     pl__reply_json(w->req, 200, &out);
 }
 
-static enum pl_push_format format_of(const struct pl_http_req *req)
+/* By the content type, else by the first byte: `{` and `[` begin no msgpack map or list. */
+static enum pl_push_format format_of(const struct pl_http_req *req, pl_str body)
 {
     pl_str type = pl_http_header(req, "Content-Type");
     pl_str main = pl_str_trim(pl_str_cut(&type, ';'));
@@ -21,7 +23,13 @@ static enum pl_push_format format_of(const struct pl_http_req *req)
         pl_str_ieq(main, PL_STR("application/stream+json"))) {
         return PL_PUSH_JSONL;
     }
-    return PL_PUSH_MSGPACK;
+    if (pl_str_ieq(main, PL_STR("application/msgpack")) ||
+        pl_str_ieq(main, PL_STR("application/x-msgpack")) ||
+        pl_str_ieq(main, PL_STR("application/vnd.msgpack"))) {
+        return PL_PUSH_MSGPACK;
+    }
+    body = pl_str_trim(body);
+    return body.n && (*body.p == '{' || *body.p == '[') ? PL_PUSH_JSON : PL_PUSH_MSGPACK;
 }
 
 /* The first copy's answer, given again. */
@@ -65,19 +73,22 @@ static bool first_copy(struct pl_write *w)
     default:
         w->producer = PL_STR_NULL;
         w->err = PL_EINVAL;
-        snprintf(w->report.error, sizeof(w->report.error),
-                 "producer and key: 1 to 200 bytes each");
+        snprintf(w->report.error, sizeof(w->report.error), "producer and key: 1 to 200 bytes each");
         pl__write_error(w);
         return false;
     }
 }
 
+/* False: answered, and no copy of this push waits any more. */
 static bool borrow_session(struct pl_write *w, pl_str token, struct pl_session **out)
 {
     *out = NULL;
     int e = token.p ? pl_sessions_get(w->api->sessions, w->tenant, token, out) : 0;
     if (e == 0) {
         return true;
+    }
+    if (w->producer.p) {
+        pl_idem_abort(w->tenant, w->producer, w->key, e == PL_ENOTFOUND ? PL_EEXIST : e);
     }
     if (e == PL_ENOTFOUND) {
         pl__reply_error(w->req, PL_EEXIST,
@@ -94,7 +105,6 @@ void pl__ep_push(struct pl_api *a, struct pl_http_req *req)
 {
     struct pl_write *w = pl__write_new(a, req, answer_push);
     struct pl_ingest *g = a->ingest[pl_loop_index(req->loop)];
-    enum pl_push_format format = format_of(req);
     struct pl_push envelope = {0};
     struct pl_session *session;
     struct pl_batch *b;
@@ -102,6 +112,7 @@ void pl__ep_push(struct pl_api *a, struct pl_http_req *req)
     if (!w || !pl__write_open(w, false, &b, &body)) {
         return;
     }
+    enum pl_push_format format = format_of(req, body);
     int e = pl_ingest_push_envelope(body, format, &req->arena, &envelope, &w->report);
     if (e < 0) {
         pl__write_commit(w, b, e);
@@ -118,9 +129,6 @@ void pl__ep_push(struct pl_api *a, struct pl_http_req *req)
         return;
     }
     if (!borrow_session(w, envelope.session, &session)) {
-        if (w->producer.p) {
-            pl_idem_abort(w->tenant, w->producer, w->key, PL_EEXIST);
-        }
         pl_batch_free(b);
         return;
     }

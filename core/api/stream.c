@@ -16,7 +16,7 @@
 #include "core/api/internal.h"
 #include <stdlib.h>
 
-#define IN_FLIGHT_MAX 64        /* batches; then reading pauses */
+#define IN_FLIGHT_MAX 64 /* batches; then reading pauses */
 #define MESSAGE_MAX   (16u << 20)
 
 struct conn {
@@ -146,7 +146,8 @@ static int hello(struct conn *c, const struct pl_stream_msg *m, char *why, size_
     bool create = a->conf.tenants_auto || pl_str_eq(name, PL_STR("default"));
     int e = pl_store_tenant(a->conf.store, name, create, &c->tenant);
     if (e < 0 || m->producer.n > 200) {
-        snprintf(why, n_why, e < 0 ? "unknown tenant \"%.*s\"" : "producer \"%.*s\": over 200 bytes",
+        snprintf(why, n_why,
+                 e < 0 ? "unknown tenant \"%.*s\"" : "producer \"%.*s\": over 200 bytes",
                  PL_PRS(e < 0 ? name : m->producer));
         return e < 0 ? e : PL_EINVAL;
     }
@@ -231,13 +232,13 @@ static int message(struct conn *c, const struct pl_stream_msg *m, char *why, siz
         return PL_EINVAL;
     }
     if (m->kind == PL_STREAM_DEFINE) {
-        int e = pl_stream_define(c->api->ingest[pl_loop_index(c->loop)], m, c->tenant, c->session, why,
-                                 n_why);
+        int e = pl_stream_define(c->api->ingest[pl_loop_index(c->loop)], m, c->tenant, c->session,
+                                 why, n_why);
         if (e == PL_EINVAL) { /* bad labels: this handle is not defined, the rest goes on */
             say_error(c, 400, why);
             return 0;
         }
-        return e;
+        return e == PL_EBUSY && c->in_flight ? PL_EAGAIN : e;
     }
     return samples(c, m, why, n_why);
 }

@@ -2,13 +2,16 @@
  *
  *     measurement[,tag=value...] field=value[,field=value...] [timestamp]\n
  *
- * Escapes with a backslash: comma and space in measurements; comma, equals sign and space in tags and
- * field keys; quote and backslash in string values, which may hold newlines. `#` begins a comment.
+ * Escapes with a backslash: comma and space in measurements; comma, equals sign and space in tags
+ * and field keys; quote and backslash in string values, which may hold newlines. `#` begins a
+ * comment.
  *
- * The alias key of a field is the 128-bit hash of everything in front of the fields, and the field's
- * key as sent: so the long part is hashed once a line, and each known field costs one small hash.
+ * The alias key of a field is the 128-bit hash of everything in front of the fields, and the
+ * field's key as sent: so the long part is hashed once a line, and each known field costs one small
+ * hash.
  *
- * Source: InfluxDB 1.8 and 2.7, "Line protocol reference". Thread: the loop that owns the pl_ingest. */
+ * Source: InfluxDB 1.8 and 2.7, "Line protocol reference". Thread: the loop that owns the
+ * pl_ingest. */
 #include "core/codec/codec.h"
 #include "core/ingest/scratch.h"
 
@@ -46,8 +49,8 @@ static const char *find(const char *p, const char *end, char c)
     return end;
 }
 
-/* Without its escapes: borrowed from the input where there are none, else appended to g->text, whose
- * room was reserved for the whole line. */
+/* Without its escapes: borrowed from the input where there are none, else appended to g->text,
+ * whose room was reserved for the whole line. */
 static pl_str unescape(struct pl_ingest *g, pl_str s)
 {
     if (!memchr(s.p, '\\', s.n)) {
@@ -159,7 +162,8 @@ static int series_id(struct lines *l, pl_str field, uint32_t *id)
 static bool word(pl_str s, const char *lower, const char *title, const char *upper)
 {
     return pl_str_eq(s, pl_str_c(lower)) || pl_str_eq(s, pl_str_c(title)) ||
-           pl_str_eq(s, pl_str_c(upper)) || (s.n == 1 && (s.p[0] == lower[0] || s.p[0] == upper[0]));
+           pl_str_eq(s, pl_str_c(upper)) ||
+           (s.n == 1 && (s.p[0] == lower[0] || s.p[0] == upper[0]));
 }
 
 /* A value that is not a string: float, 3i, 3u, booleans. */
@@ -201,12 +205,13 @@ static const char *string_end(const char *p, const char *end)
     return NULL;
 }
 
-/* One field; *p stands at its key and moves behind its value. PL_EPARSE: the line cannot be read on. */
+/* One field; *p stands at its key and moves behind its value. PL_EPARSE: the line cannot be read
+ * on. */
 static int field(struct lines *l, const char **p, const char *end)
 {
     const char *key = *p, *eq = key;
     while (eq < end && *eq != '=' && *eq != '\n' && *eq != ' ' && *eq != ',') {
-        eq += *eq == '\\' && eq + 1 < end ? 2 : 1;
+        eq += *eq == '\\' && eq + 1 < end && eq[1] != '\n' ? 2 : 1;
     }
     if (eq >= end || *eq != '=' || eq == key) {
         return PL_EPARSE;
@@ -247,7 +252,8 @@ static void stamp(struct lines *l, int64_t t)
     struct pl_batch *b = l->b;
     size_t n = b->n - l->first_row;
     if (t < b->t_min || t > b->t_max) {
-        pl_report_reject(l->r, l->line, t < b->t_min ? PL_REJECT_TOO_OLD : PL_REJECT_FUTURE, n, NULL);
+        pl_report_reject(l->r, l->line, t < b->t_min ? PL_REJECT_TOO_OLD : PL_REJECT_FUTURE, n,
+                         NULL);
         b->n = l->first_row;
         return;
     }
@@ -278,8 +284,8 @@ static bool timestamp(struct lines *l, pl_str s, int64_t *t)
     return pl_str_i64(s, &x) == 0 && to_ms(x, l->unit_ns, t);
 }
 
-/* Fields and timestamp; *p moves to the end of the line. 0, PL_EPARSE (line rejected), or an error of
- * the request. */
+/* Fields and timestamp; *p moves to the end of the line. 0, PL_EPARSE (line rejected), or an error
+ * of the request. */
 static int fields(struct lines *l, const char **p, const char *end)
 {
     for (;;) {
@@ -356,8 +362,13 @@ static int line(struct lines *l, const char **p, const char *end)
 int pl_ingest_influx(struct pl_ingest *g, pl_str body, pl_str db, int64_t unit_ns,
                      struct pl_batch *b, struct pl_ingest_report *r)
 {
-    struct lines l = {.g = g, .b = b, .r = r, .db = db, .unit_ns = unit_ns,
-                      .now_ms = pl_now_ms(g->clock), .line = 1};
+    struct lines l = {.g = g,
+                      .b = b,
+                      .r = r,
+                      .db = db,
+                      .unit_ns = unit_ns,
+                      .now_ms = pl_now_ms(g->clock),
+                      .line = 1};
     const char *p = body.p, *end = body.p + body.n;
     int e = 0;
     r->unit = "line";

@@ -20,8 +20,8 @@ struct text {
     size_t n_extra;
     int64_t now_ms;
     uint64_t line;
-    bool seconds; /* OpenMetrics */
-    struct pl_metadata meta; /* of the family being described */
+    bool seconds;            /* OpenMetrics */
+    struct pl_metadata meta; /* of the family being described; escapes not undone yet */
 };
 
 static const char *spaces(const char *p, const char *end)
@@ -54,11 +54,11 @@ static const char *quoted_end(const char *p, const char *end)
     return NULL;
 }
 
-/* Content of a quoted string, without escapes; g->text has room. */
-static pl_str unquote(struct pl_ingest *g, const char *p, const char *end)
+/* Without the escapes \\, \n and, if quotes, \"; another backslash stands for itself. g->text has
+ * room. */
+static pl_str unescape(struct pl_ingest *g, pl_str s, bool quotes)
 {
-    pl_str s = pl_str_mem(p + 1, (size_t)(end - p - 2));
-    if (!memchr(s.p, '\\', s.n)) {
+    if (!s.n || !memchr(s.p, '\\', s.n)) {
         return s;
     }
     size_t at = g->text.n;
@@ -68,13 +68,19 @@ static pl_str unquote(struct pl_ingest *g, const char *p, const char *end)
             c = s.p[++i];
             if (c == 'n') {
                 c = '\n';
-            } else if (c != '\\' && c != '"') {
+            } else if (c != '\\' && !(quotes && c == '"')) {
                 g->text.p[g->text.n++] = '\\';
             }
         }
         g->text.p[g->text.n++] = (uint8_t)c;
     }
     return pl_str_mem(g->text.p + at, g->text.n - at);
+}
+
+/* Content of the quoted string [p, end). */
+static pl_str unquote(struct pl_ingest *g, const char *p, const char *end)
+{
+    return unescape(g, pl_str_mem(p + 1, (size_t)(end - p - 2)), true);
 }
 
 static void add_label(struct text *x, size_t *n, pl_str name, pl_str value)
@@ -255,8 +261,18 @@ static int sample(struct text *x, uint32_t id, const char *p, const char *end)
 
 static int keep_metadata(struct text *x)
 {
-    int e = x->meta.metric.n ? pl_batch_metadata(x->b, &x->meta) : 0;
-    x->meta = (struct pl_metadata){0};
+    struct pl_metadata *m = &x->meta;
+    int e = 0;
+    if (m->metric.n) {
+        pl_buf_clear(&x->g->text);
+        if (!pl_buf_reserve(&x->g->text, m->metric.n + m->help.n + 1)) {
+            return PL_ENOMEM;
+        }
+        m->metric = unescape(x->g, m->metric, true);
+        m->help = unescape(x->g, m->help, x->seconds); /* 0.0.4 knows no \" in HELP */
+        e = pl_batch_metadata(x->b, m);
+    }
+    *m = (struct pl_metadata){0};
     return e < 0 ? e : 0;
 }
 
@@ -275,7 +291,8 @@ static int comment(struct text *x, const char *p, const char *end)
     if (!q || q == p) {
         return 0;
     }
-    pl_str name = *p == '"' ? pl_str_mem(p + 1, (size_t)(q - p - 2)) : pl_str_mem(p, (size_t)(q - p));
+    pl_str name =
+        *p == '"' ? pl_str_mem(p + 1, (size_t)(q - p - 2)) : pl_str_mem(p, (size_t)(q - p));
     pl_str rest = pl_str_trim(pl_str_mem(q, (size_t)(end - q)));
     int e = pl_str_eq(name, x->meta.metric) ? 0 : keep_metadata(x);
     x->meta.metric = name;
@@ -306,8 +323,8 @@ static int line(struct text *x, const char *p, const char *end)
 int pl_ingest_prom_text(struct pl_ingest *g, pl_str body, const struct pl_label *extra,
                         size_t n_extra, struct pl_batch *b, struct pl_ingest_report *r)
 {
-    struct text x = {.g = g, .b = b, .r = r, .extra = extra, .n_extra = n_extra,
-                     .now_ms = pl_now_ms(g->clock)};
+    struct text x = {
+        .g = g, .b = b, .r = r, .extra = extra, .n_extra = n_extra, .now_ms = pl_now_ms(g->clock)};
     const char *p = body.p, *end = body.p + body.n;
     int e = 0;
     r->unit = "line";

@@ -88,7 +88,7 @@ static int table(struct pl_push_ctx *c, const struct pl_doc *d)
     struct pl_doc_walk w;
     struct pl_doc key, value, handles = {0}, t = {0}, v = {0};
     pl_doc_walk(&w, d);
-    while (d->kind == PL_DOC_MAP && pl_doc_step(&w, &key, &value)) {
+    while (pl_doc_step(&w, &key, &value)) {
         if (pl_doc_is(&key, "handles")) {
             handles = value;
         } else if (pl_doc_is(&key, "t")) {
@@ -114,11 +114,44 @@ static bool is_series(const struct pl_doc *doc)
     return false;
 }
 
+/* Every key must be known and of its kind, so that a slip of the pen is not taken for no samples.
+ */
+static int check_envelope(struct pl_push_ctx *c, const struct pl_doc *doc)
+{
+    struct pl_doc_walk w;
+    struct pl_doc key, value;
+    pl_doc_walk(&w, doc);
+    while (pl_doc_step(&w, &key, &value)) {
+        bool list = value.kind == PL_DOC_ARRAY, map = value.kind == PL_DOC_MAP, fine;
+        if (pl_doc_is(&key, "series") || pl_doc_is(&key, "rows") || pl_doc_is(&key, "metadata")) {
+            fine = list;
+        } else if (pl_doc_is(&key, "define")) {
+            fine = list || map;
+        } else if (pl_doc_is(&key, "table")) {
+            fine = map;
+        } else if (pl_doc_is(&key, "producer") || pl_doc_is(&key, "key") ||
+                   pl_doc_is(&key, "session")) {
+            fine = value.kind == PL_DOC_STRING;
+        } else {
+            return cannot_read(c->r, "unknown key",
+                               "producer, key, session, define, metadata, series, rows, table are "
+                               "known; it stands",
+                               key.at);
+        }
+        if (!fine) {
+            return cannot_read(c->r, "series, rows, metadata, define, table",
+                               "lists are wanted, for table a map, for define either, but not",
+                               value.at);
+        }
+    }
+    return 0;
+}
+
 static int envelope(struct pl_push_ctx *c, const struct pl_doc *doc)
 {
     struct pl_doc_walk w;
     struct pl_doc key, value;
-    int e = 0;
+    int e = check_envelope(c, doc);
     pl_doc_walk(&w, doc);
     while (e >= 0 && pl_doc_step(&w, &key, &value)) {
         if (pl_doc_is(&key, "define")) {
@@ -133,12 +166,6 @@ static int envelope(struct pl_push_ctx *c, const struct pl_doc *doc)
             e = table(c, &value);
         } else if (pl_doc_is(&key, "metadata")) {
             e = pl__push_metadata(c, &value);
-        } else if (!pl_doc_is(&key, "define") && !pl_doc_is(&key, "producer") &&
-                   !pl_doc_is(&key, "key") && !pl_doc_is(&key, "session")) {
-            return cannot_read(c->r, "unknown key",
-                               "producer, key, session, define, metadata, series, rows, table are "
-                               "known; it stands",
-                               key.at);
         }
     }
     return e;
@@ -152,7 +179,7 @@ static int document(struct pl_push_ctx *c, const struct pl_doc *doc)
     return is_series(doc) ? pl__push_series(c, doc) : envelope(c, doc);
 }
 
-/* Each line is a series, a row, or a list of them; a bad line is rejected alone. */
+/* Each line is a series or a row; a bad line is rejected alone. */
 static int json_lines(struct pl_push_ctx *c, pl_str body)
 {
     pl_str rest = body;

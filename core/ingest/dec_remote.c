@@ -105,9 +105,11 @@ static int add(struct series *s, uint32_t id, int64_t t, double v)
     return e;
 }
 
-/* What follows the labels: samples, and fields that are passed over. PL_EINVAL: a label again. */
+/* What follows the labels: samples, and fields that are passed over. PL_EINVAL: a label again, and
+ * what was taken so far is reported and gone. */
 static int samples(struct series *s, const uint8_t *p, const uint8_t *end, uint32_t id)
 {
+    size_t before = s->b->n;
     while (p < end) {
         /* The usual sample: 12 len(10..) 09 <double> 10 <varint>, 13 to 20 bytes. */
         if (end - p >= 13 && p[0] == TAG_SAMPLE && p[1] < 0x80 && p[1] >= 11 &&
@@ -134,6 +136,9 @@ static int samples(struct series *s, const uint8_t *p, const uint8_t *end, uint3
             continue;
         }
         if (f.number == 1) {
+            uint64_t lost = s->b->n - before + count_samples(pl_str_mem(p, (size_t)(end - p)));
+            s->b->n = before;
+            pl_report_reject(s->r, s->at, PL_REJECT_LABELS, lost, "label behind a sample");
             return PL_EINVAL;
         }
         if (f.number == 2) {
@@ -151,7 +156,7 @@ static int samples(struct series *s, const uint8_t *p, const uint8_t *end, uint3
     return 0;
 }
 
-/* Length of the label fields that stand in front; *front is false when labels come later too. */
+/* Length of the label fields that stand in front. */
 static int labels_length(const uint8_t *p, const uint8_t *end, size_t *out)
 {
     const uint8_t *q = p;
@@ -171,7 +176,7 @@ static int series(struct series *s, pl_str ts)
 {
     const uint8_t *p = (const uint8_t *)ts.p, *end = p + ts.n;
     struct pl_alias *a = &s->g->alias;
-    size_t n = pl_alias_guess(a), before = s->b->n;
+    size_t n = pl_alias_guess(a);
     uint32_t id = PL_ALIAS_NONE;
     int e;
     if (n && n < ts.n && p[n] == TAG_SAMPLE) {
@@ -192,12 +197,7 @@ static int series(struct series *s, pl_str ts)
         pl_alias_enter(a, p, n, id);
     }
     e = samples(s, p + n, end, id);
-    if (e == PL_EINVAL) {
-        s->b->n = before;
-        pl_report_reject(s->r, s->at, PL_REJECT_LABELS, count_samples(ts), "label behind a sample");
-        e = 0;
-    }
-    return e;
+    return e == PL_EINVAL ? 0 : e;
 }
 
 static int metadata(struct pl_batch *b, pl_str bytes)

@@ -87,8 +87,14 @@ int pl_stream_define(struct pl_ingest *g, const struct pl_stream_msg *m, struct 
         return e;
     }
     value_at(m, 0, &first);
+    bool one_pair = m->n_body == 2 && first.kind == PL_DOC_NUMBER;
+    if (!one_pair && (m->n_body != 1 || (first.kind != PL_DOC_ARRAY && first.kind != PL_DOC_MAP))) {
+        pl_batch_free(b);
+        snprintf(why, n_why, "[1, handle, {labels}] or [1, [[handle, {labels}], ...]] is wanted");
+        return PL_EPARSE;
+    }
     pl__push_begin(&c, g, s, b, &r);
-    if (m->n_body == 2 && first.kind == PL_DOC_NUMBER) { /* [1, handle, {labels}]: as a list of one */
+    if (one_pair) { /* [1, handle, {labels}]: as a list of one */
         struct pl_buf one = PL_BUF_INIT;
         pl_mp_w_array(&one, 1);
         pl_mp_w_array(&one, 2);
@@ -130,6 +136,9 @@ int pl_stream_samples(struct pl_ingest *g, const struct pl_stream_msg *m, struct
         value_at(m, 2, &v);
         e = pl__push_table(&c, &a, &t, &v);
     } else {
+        if (a.kind != PL_DOC_ARRAY) {
+            pl_report_reject(r, 0, PL_REJECT_SYNTAX, 1, "a list of [handle, t, v] is wanted");
+        }
         pl_doc_walk(&w, &a);
         for (; e >= 0 && pl_doc_step(&w, &none, &v); c.at++) {
             e = pl__push_row(&c, &v);

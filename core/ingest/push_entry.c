@@ -1,4 +1,5 @@
-/* Definitions, series, rows and tables of docs/push.md. Thread: the loop that owns the pl_ingest. */
+/* Definitions, series, rows and tables of docs/push.md. Thread: the loop that owns the pl_ingest.
+ */
 #include "core/ingest/push.h"
 
 void pl__push_begin(struct pl_push_ctx *c, struct pl_ingest *g, struct pl_session *s,
@@ -181,7 +182,7 @@ int pl__push_metadata(struct pl_push_ctx *c, const struct pl_doc *list)
     struct pl_doc none, entry, key, value;
     int e = 0;
     pl_doc_walk(&w, list);
-    while (e >= 0 && list->kind == PL_DOC_ARRAY && pl_doc_step(&w, &none, &entry)) {
+    for (uint64_t i = 0; e >= 0 && pl_doc_step(&w, &none, &entry); i++) {
         struct pl_metadata m = {0};
         pl_str s;
         pl_buf_clear(&c->g->text);
@@ -203,7 +204,11 @@ int pl__push_metadata(struct pl_push_ctx *c, const struct pl_doc *list)
                 m.help = s;
             }
         }
-        e = m.metric.n ? pl_batch_metadata(c->b, &m) : 0;
+        if (m.metric.n) {
+            e = pl_batch_metadata(c->b, &m);
+        } else {
+            pl_report_reject(c->r, i, PL_REJECT_SYNTAX, 1, "metadata without \"metric\"");
+        }
     }
     return e < 0 ? e : 0;
 }
@@ -249,8 +254,17 @@ static void keep_rows(struct pl_push_ctx *c, size_t n, bool by_row)
 
 static int wrong_length(struct pl_push_ctx *c, size_t n_t, size_t n_v)
 {
-    pl_report_reject(c->r, c->at, PL_REJECT_LENGTH, n_v ? n_v : 1, "%zu times, %zu values", n_t, n_v);
+    pl_report_reject(c->r, c->at, PL_REJECT_LENGTH, n_v ? n_v : 1, "%zu times, %zu values", n_t,
+                     n_v);
     return 0;
+}
+
+/* start + i * step; false where that is no time. */
+static bool at_step(int64_t start, int64_t step, size_t i, int64_t *t)
+{
+    int64_t far;
+    return !__builtin_mul_overflow(step, (int64_t)i, &far) &&
+           !__builtin_add_overflow(start, far, t);
 }
 
 int pl__push_columns(struct pl_push_ctx *c, uint32_t id, const struct pl_doc *t,
@@ -277,8 +291,8 @@ int pl__push_columns(struct pl_push_ctx *c, uint32_t id, const struct pl_doc *t,
     uint32_t *ids = b->id + b->n;
     for (size_t i = 0; i < n; i++) {
         ids[i] = id;
-        if (!has_t) {
-            b->t[b->n + i] = start ? *start + (int64_t)i * step : c->now_ms;
+        if (!has_t && !at_step(start ? *start : c->now_ms, step, i, &b->t[b->n + i])) {
+            ids[i] = BAD_TIME;
         }
     }
     if (has_t && pl_doc_column_i64(t, b->t + b->n, n, ids, BAD_TIME) < 0) {
@@ -297,10 +311,14 @@ int pl__push_series(struct pl_push_ctx *c, const struct pl_doc *entry)
 {
     struct pl_doc_walk w;
     struct pl_doc key, value, labels = {0}, name = {0}, t = {0}, v = {0};
-    int64_t start, step = 0;
-    bool has_start = false;
+    int64_t start = 0, step = 0;
+    bool has_start = false, no_time = false, unknown = false;
     uint32_t id;
     size_t n;
+    if (entry->kind != PL_DOC_MAP) {
+        pl_report_reject(c->r, c->at, PL_REJECT_SYNTAX, 1, "a series is a map");
+        return 0;
+    }
     pl_doc_walk(&w, entry);
     while (pl_doc_step(&w, &key, &value)) {
         if (pl_doc_is(&key, "labels") || pl_doc_is(&key, "handle")) {
@@ -311,17 +329,22 @@ int pl__push_series(struct pl_push_ctx *c, const struct pl_doc *entry)
             t = value;
         } else if (pl_doc_is(&key, "v")) {
             v = value;
-        } else if ((pl_doc_is(&key, "start") && pl_doc_i64(&value, &start) == 0)) {
-            has_start = true;
-        } else if (!pl_doc_is(&key, "step") || pl_doc_i64(&value, &step) < 0) {
-            pl_report_reject(c->r, c->at, PL_REJECT_SYNTAX, 1,
-                             "%.*s: labels, handle, name, t, v, start, step are known", 
-                             key.raw.n < 40 ? (int)key.raw.n : 40, key.raw.p);
-            return 0;
+        } else if (pl_doc_is(&key, "start") || pl_doc_is(&key, "step")) {
+            bool is_start = pl_doc_is(&key, "start");
+            has_start = has_start || is_start;
+            no_time = no_time || pl_doc_i64(&value, is_start ? &start : &step) < 0;
+        } else {
+            unknown = true;
         }
     }
     if (pl_doc_count(&v, &n) < 0) {
         n = 1;
+    }
+    if (unknown || no_time) {
+        pl_report_reject(c->r, c->at, unknown ? PL_REJECT_SYNTAX : PL_REJECT_TIMESTAMP, n,
+                         unknown ? "labels, handle, name, t, v, start, step are known"
+                                 : "\"start\" and \"step\" must be ms");
+        return 0;
     }
     int e = pl__push_id(c, &labels, &name, n, &id);
     if (e < 0) {
@@ -358,8 +381,8 @@ int pl__push_table(struct pl_push_ctx *c, const struct pl_doc *handles, const st
     size_t n = 0, n_t = 0, n_v = 0;
     int64_t one;
     bool same_t = t->kind == PL_DOC_NUMBER && pl_doc_i64(t, &one) == 0;
-    if (handles->kind == PL_DOC_NUMBER || pl_doc_count(handles, &n) < 0 || pl_doc_count(v, &n_v) < 0 ||
-        (!same_t && pl_doc_count(t, &n_t) < 0)) {
+    if (handles->kind == PL_DOC_NUMBER || pl_doc_count(handles, &n) < 0 ||
+        pl_doc_count(v, &n_v) < 0 || (!same_t && pl_doc_count(t, &n_t) < 0)) {
         pl_report_reject(c->r, c->at, PL_REJECT_SYNTAX, 1,
                          "columns of handles, times (or one time) and values are wanted");
         return 0;

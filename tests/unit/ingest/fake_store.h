@@ -1,0 +1,203 @@
+/* A store in memory for tests and fuzz targets of ingest: series are numbered as they are first
+ * seen, batches are only filled. It takes the place of core/store at link time. */
+#pragma once
+#include "core/codec/codec.h"
+#include "core/ingest/ingest.h"
+#include "core/model/model.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FAKE_SERIES 4096
+#define FAKE_NOW    1700000000000
+
+struct pl_tenant {
+    uint32_t generation;
+    size_t n, max;
+    struct pl_buf canon[FAKE_SERIES];
+};
+struct pl_batch_more {
+    struct pl_buf text; /* metadata, a line each: metric|type|unit|help */
+};
+
+static int64_t fake_ms(void *ctx)
+{
+    (void)ctx;
+    return FAKE_NOW;
+}
+static int64_t fake_ns(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+static const struct pl_clock fake_clock = {fake_ms, fake_ns, NULL};
+
+uint32_t pl_tenant_generation(const struct pl_tenant *t) { return t->generation; }
+
+int pl_tenant_intern(struct pl_tenant *t, pl_str canon, struct pl_hash128 hash, uint32_t *id)
+{
+    (void)hash;
+    if (pl_labels_check(canon) < 0) {
+        abort();
+    }
+    for (size_t i = 0; i < t->n; i++) {
+        if (pl_str_eq(pl_buf_view(&t->canon[i]), canon)) {
+            *id = (uint32_t)i;
+            return 0;
+        }
+    }
+    if (t->n == (t->max ? t->max : FAKE_SERIES)) {
+        return PL_ELIMIT;
+    }
+    pl_buf_str(&t->canon[t->n], canon);
+    *id = (uint32_t)t->n++;
+    return 1;
+}
+
+int pl_batch_new(struct pl_tenant *t, struct pl_batch **out)
+{
+    struct pl_batch *b = calloc(1, sizeof(*b));
+    if (!b || !(b->more = calloc(1, sizeof(*b->more)))) {
+        abort();
+    }
+    b->tenant = t;
+    b->t_min = 0;
+    b->t_max = FAKE_NOW + 86400000;
+    *out = b;
+    return 0;
+}
+
+void pl_batch_free(struct pl_batch *b)
+{
+    if (b) {
+        pl_buf_fini(&b->more->text);
+        free(b->more);
+        free(b->id);
+        free(b->t);
+        free(b->v);
+        free(b);
+    }
+}
+
+int pl_batch_reserve(struct pl_batch *b, size_t more)
+{
+    if (more > PL_BATCH_MAX_SAMPLES || b->n + more > PL_BATCH_MAX_SAMPLES) {
+        return PL_ELIMIT;
+    }
+    b->cap = b->n + more > b->cap ? b->n + more : b->cap; /* to the row: what is over it is seen */
+    b->id = realloc(b->id, (b->cap + 1) * sizeof(*b->id));
+    b->t = realloc(b->t, (b->cap + 1) * sizeof(*b->t));
+    b->v = realloc(b->v, (b->cap + 1) * sizeof(*b->v));
+    if (!b->id || !b->t || !b->v) {
+        abort();
+    }
+    return 0;
+}
+
+int pl_batch_metadata(struct pl_batch *b, const struct pl_metadata *m)
+{
+    pl_buf_f(&b->more->text, "%.*s|%s|%.*s|%.*s\n", PL_PRS(m->metric), pl_metric_type_text(m->type),
+             PL_PRS(m->unit), PL_PRS(m->help));
+    return 0;
+}
+
+/* One loop's ingest with its tenant, and the batch and report of the request at hand. */
+struct fake {
+    struct pl_tenant tenant;
+    struct pl_ingest *g;
+    struct pl_batch *b;
+    struct pl_ingest_report r;
+    struct pl_buf text;
+};
+
+static inline struct fake *fake_new(void)
+{
+    struct fake *f = calloc(1, sizeof(*f));
+    struct pl_ingest_conf conf = {.clock = &fake_clock, .alias_max = 512};
+    if (!f || pl_ingest_new(&conf, &f->g) < 0) {
+        abort();
+    }
+    pl_batch_new(&f->tenant, &f->b);
+    return f;
+}
+
+/* A new batch and report; the series and the alias cache stay. */
+static inline void fake_next(struct fake *f)
+{
+    pl_batch_free(f->b);
+    pl_batch_new(&f->tenant, &f->b);
+    f->r = (struct pl_ingest_report){0};
+}
+
+static inline void fake_free(struct fake *f)
+{
+    pl_batch_free(f->b);
+    pl_ingest_free(f->g);
+    for (size_t i = 0; i < f->tenant.n; i++) {
+        pl_buf_fini(&f->tenant.canon[i]);
+    }
+    pl_buf_fini(&f->text);
+    free(f);
+}
+
+/* What must hold after any input: every row has a series and a time that is accepted. */
+static inline void fake_check(const struct fake *f, int e)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; e == 0 && i < f->b->n; i++) {
+        if (f->b->id[i] >= f->tenant.n || f->b->t[i] < f->b->t_min || f->b->t[i] > f->b->t_max) {
+            abort();
+        }
+    }
+    for (size_t i = 0; i < PL_REJECT_N; i++) {
+        sum += f->r.by_why[i];
+    }
+    if (sum != f->r.rejected || f->r.n_first > PL_REJECTS_SHOWN || !f->r.unit || e > 0) {
+        abort();
+    }
+}
+
+/* The batch as text: `{a="b"} t v` a line, then metadata, then rejects as `!at reason samples`. */
+static inline const char *fake_text(struct fake *f)
+{
+    pl_buf_clear(&f->text);
+    for (size_t i = 0; i < f->b->n; i++) {
+        char v[64];
+        snprintf(v, sizeof(v), "%.17g", f->b->v[i]);
+        pl_labels_text(pl_buf_view(&f->tenant.canon[f->b->id[i]]), &f->text);
+        pl_buf_f(&f->text, " %lld %s\n", (long long)f->b->t[i],
+                 pl_is_stale(f->b->v[i]) ? "stale" : v);
+    }
+    pl_buf_str(&f->text, pl_buf_view(&f->b->more->text));
+    for (size_t i = 0; i < f->r.n_first; i++) {
+        pl_buf_f(&f->text, "!%llu %s\n", (unsigned long long)f->r.first[i].at,
+                 pl_reject_label(f->r.first[i].why));
+    }
+    if (f->r.rejected) {
+        pl_buf_f(&f->text, "%llu rejected\n", (unsigned long long)f->r.rejected);
+    }
+    pl_buf_u8(&f->text, 0);
+    return (const char *)f->text.p;
+}
+
+/* Every prefix of a valid input and every single-bit flip of it. The copy is exact in length, so
+ * that a sanitizer sees each byte too far. */
+static inline void fake_hurt(pl_str input, void (*run)(struct fake *f, pl_str body))
+{
+    for (size_t i = 0; i < input.n * 9; i++) {
+        size_t n = i < input.n ? i : input.n, bit = i - input.n;
+        char *copy = malloc(n ? n : 1);
+        struct fake *f = fake_new();
+        if (!copy) {
+            abort();
+        }
+        memcpy(copy, input.p, n);
+        if (i >= input.n) {
+            copy[bit / 8] ^= (char)(1 << (bit % 8));
+        }
+        run(f, pl_str_mem(copy, n));
+        fake_next(f); /* again, with a warm alias cache */
+        run(f, pl_str_mem(copy, n));
+        free(copy);
+        fake_free(f);
+    }
+}

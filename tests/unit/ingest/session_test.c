@@ -1,0 +1,104 @@
+/* Tests of core/ingest/session.c. */
+#include "tests/unit/ingest/fake_store.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void handles_are_kept_in_a_dense_table(void **state)
+{
+    static struct pl_tenant t;
+    struct pl_session *s;
+    size_t n;
+    (void)state;
+    assert_int_equal(pl_session_new(&t, &s), 0);
+    pl_session_table(s, &n);
+    assert_int_equal(n, 0);
+    assert_int_equal(pl_session_define(s, 70, 5), 0);
+    assert_int_equal(pl_session_define(s, 2, 9), 0);
+    assert_int_equal(pl_session_define(s, 2, 10), 0);
+    const uint32_t *table = pl_session_table(s, &n);
+    assert_int_equal(n, 71);
+    assert_int_equal(table[70], 5);
+    assert_int_equal(table[2], 10);
+    assert_int_equal(table[0], PL_HANDLE_NONE);
+    assert_int_equal(pl_session_define(s, PL_SESSION_HANDLES_MAX, 1), PL_ELIMIT);
+    pl_session_free(s);
+}
+
+static void a_new_generation_of_the_tenant_forgets_all_handles(void **state)
+{
+    static struct pl_tenant t;
+    struct pl_session *s;
+    size_t n;
+    (void)state;
+    assert_int_equal(pl_session_new(&t, &s), 0);
+    assert_int_equal(pl_session_define(s, 1, 5), 0);
+    t.generation++;
+    pl_session_table(s, &n);
+    assert_int_equal(n, 0);
+    assert_int_equal(pl_session_define(s, 0, 6), 0);
+    const uint32_t *table = pl_session_table(s, &n);
+    assert_int_equal(n, 1);
+    assert_int_equal(table[0], 6);
+    pl_session_free(s);
+}
+
+static void a_token_lends_its_session_to_one_request_at_a_time(void **state)
+{
+    static struct pl_tenant t, other;
+    struct pl_sessions *ss;
+    struct pl_session *s, *again;
+    char token[33];
+    (void)state;
+    assert_int_equal(pl_sessions_new(&fake_clock, 10, &ss), 0);
+    assert_int_equal(pl_sessions_open(ss, &t, token), 0);
+    assert_int_equal(strlen(token), 32);
+    assert_int_equal(pl_sessions_get(ss, &t, PL_STR("nothing"), &s), PL_ENOTFOUND);
+    assert_int_equal(pl_sessions_get(ss, &other, pl_str_c(token), &s), PL_ENOTFOUND);
+    assert_int_equal(pl_sessions_get(ss, &t, pl_str_c(token), &s), 0);
+    assert_int_equal(pl_sessions_get(ss, &t, pl_str_c(token), &again), PL_EBUSY);
+    pl_sessions_put(ss, s);
+    assert_int_equal(pl_sessions_get(ss, &t, pl_str_c(token), &again), 0);
+    assert_ptr_equal(s, again);
+    pl_sessions_put(ss, again);
+    pl_sessions_free(ss);
+}
+
+static void idle_sessions_end_after_an_hour_and_make_room(void **state)
+{
+    static struct pl_tenant t;
+    struct pl_clock_manual m = {1000};
+    struct pl_clock clock = pl_clock_manual(&m);
+    struct pl_sessions *ss;
+    struct pl_session *s;
+    char first[33], second[33], third[33];
+    (void)state;
+    assert_int_equal(pl_sessions_new(&clock, 2, &ss), 0);
+    assert_int_equal(pl_sessions_open(ss, &t, first), 0);
+    m.ms += 3599 * 1000;
+    assert_int_equal(pl_sessions_open(ss, &t, second), 0);
+    assert_int_equal(pl_sessions_open(ss, &t, third), PL_ELIMIT);
+    assert_int_equal(pl_sessions_get(ss, &t, pl_str_c(first), &s), 0);
+    pl_sessions_put(ss, s);
+    m.ms += 3601 * 1000;
+    assert_int_equal(pl_sessions_get(ss, &t, pl_str_c(second), &s), PL_ENOTFOUND);
+    assert_int_equal(pl_sessions_open(ss, &t, third), 0);
+    assert_int_equal(pl_sessions_get(ss, &t, pl_str_c(third), &s), 0);
+    m.ms += 7200 * 1000; /* borrowed all the while: it does not end */
+    assert_int_equal(pl_sessions_open(ss, &t, first), 0);
+    pl_sessions_put(ss, s);
+    assert_int_equal(pl_sessions_get(ss, &t, pl_str_c(third), &s), 0);
+    pl_sessions_put(ss, s);
+    pl_sessions_free(ss);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(handles_are_kept_in_a_dense_table),
+        cmocka_unit_test(a_new_generation_of_the_tenant_forgets_all_handles),
+        cmocka_unit_test(a_token_lends_its_session_to_one_request_at_a_time),
+        cmocka_unit_test(idle_sessions_end_after_an_hour_and_make_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
