@@ -121,7 +121,7 @@ endif()
 
 # --- PromQL: our cases in Prometheus' test language ---
 if(EXISTS "${CMAKE_SOURCE_DIR}/tests/promql/run.c")
-  add_executable(promql_run tests/promql/run.c)
+  add_executable(promql_run tests/promql/run.c tests/promql/data.c)
   target_link_libraries(promql_run PRIVATE pl_test)
   set_target_properties(promql_run PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests/promql")
@@ -129,6 +129,8 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/tests/promql/run.c")
   foreach(source ${promql_tests})
     get_filename_component(name "${source}" NAME_WE)
     add_test(NAME "promql/${name}" COMMAND promql_run "${source}")
-    set_tests_properties("promql/${name}" PROPERTIES LABELS unit TIMEOUT 120)
+    add_test(NAME "promql/${name}_flushed" COMMAND promql_run -f "${source}")
+    set_tests_properties("promql/${name}" "promql/${name}_flushed" PROPERTIES
+      LABELS unit TIMEOUT 120)
   endforeach()
 endif()

@@ -32,15 +32,17 @@ static int open_selector(struct pl__exec *ex, struct pl_expr *e, struct pl__cols
                                ex->conf->max_series)
                    : pl__error_code(ex, err, e->at);
     }
-    size_t n = ops->count(out->set);
+    size_t n = ops->count(out->set), charged = 0; /* labels count against the memory, too */
     struct pl_buf *buf = pl__labelbuf_new(ex);
     out->labels = pl_arena_alloc(ex->arena, (n + 1) * sizeof *out->labels);
     err = buf && out->labels ? 0 : PL_ENOMEM;
     for (size_t i = 0; i < n && err >= 0; i++) {
         size_t at = buf->n;
-        if (i % 4096 == 0 && (err = pl__tick(ex)) < 0) {
+        if (i % 4096 == 0 &&
+            ((err = pl__tick(ex)) < 0 || (err = pl__charge(ex, at - charged)) < 0)) {
             break;
         }
+        charged = i % 4096 ? charged : at;
         err = ops->labels(out->set, i, buf);
         out->labels[i] = (pl_str){(char *)at, buf->n - at}; /* a place for now: the buffer moves */
     }

@@ -82,8 +82,9 @@ struct match {
     bool drop_name;
     bool fill_one, fill_many;
     double one_value, many_value;
-    double *single; /* the one side of the group at hand, when several rows make it up */
-    uint8_t *seen;
+    double *single;      /* the one side of the group at hand, when several rows make it up */
+    uint8_t *seen, *any; /* per step */
+    bool any_known;
     struct pl__rows *out;
     size_t n_out;
     uint32_t *from; /* many row of each row of out; NONE: filled */
@@ -136,13 +137,19 @@ static int duplicate(struct match *x, pl_str key, pl_str a, pl_str b)
 
 /** Is any row of the many side there at step s? Without one Prometheus does not look at the other.
  */
-static bool any_many(const struct match *x, size_t s)
+static bool any_many(struct match *x, size_t s)
 {
-    bool any = false;
-    for (size_t i = 0; i < x->many->n && !any; i++) {
-        any = !pl_is_absent(x->many->v[i * x->many->steps + s]);
+    size_t steps = x->many->steps;
+    if (!x->any_known) {
+        x->any_known = true;
+        memset(x->any, 0, steps);
+        for (size_t i = 0; i < x->many->n; i++) {
+            for (size_t k = 0; k < steps; k++) {
+                x->any[k] |= !pl_is_absent(x->many->v[i * steps + k]);
+            }
+        }
     }
-    return any;
+    return x->any[s];
 }
 
 /** The rows of key g on the one side as a single row; an error where two are there at once. */
@@ -381,7 +388,8 @@ int pl__eval_match(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows
     };
     x.single = pl_arena_alloc(ex->arena, (l->steps + 1) * sizeof *x.single);
     x.seen = pl_arena_alloc(ex->arena, l->steps + 1);
-    int err = x.single && x.seen && (m->on || x.names.v) ? 0 : PL_ENOMEM;
+    x.any = pl_arena_alloc(ex->arena, l->steps + 1);
+    int err = x.single && x.seen && x.any && (m->on || x.names.v) ? 0 : PL_ENOMEM;
     err = err < 0 ? err : pl__keys_make(ex, x.one, &x.names, m->on, &x.keys);
     err = err < 0 ? err : pl__keys_make(ex, x.many, &x.names, m->on, &x.many_keys);
     if (err >= 0) {

@@ -1,12 +1,16 @@
 /* Runs files in Prometheus' test language over the evaluator: load, clear, eval instant|range,
  * eval_fail, eval_warn, eval_info, eval_ordered, and `expect ...` lines.
  *
- *     promql_run [-v] FILE...
+ *     promql_run [-v] [-f | -m] FILE...
+ *
+ * The data is in a real store in a temporary directory: in its head, with -f flushed into the
+ * engine after each load; with -m in memory. -v also prints what fails for want of native
+ * histograms.
  *
  * Prints one line for each file and failure; exit status 1 if anything failed that does not need
  * native histograms (series written {{...}} are not loaded; failures that are due to them are
  * counted apart). */
-#include "core/query/source_mem.h"
+#include "tests/promql/data.h"
 
 #include "core/codec/codec.h"
 
@@ -31,7 +35,7 @@ struct expected {
 struct test {
     const char *file;
     size_t line; /* of the eval */
-    struct pl_source_mem *mem;
+    struct data *data;
     bool verbose, histograms; /* histograms: some were in the data since the last clear */
     size_t passed, failed, histogram, broken;
     /* the eval at hand */
@@ -204,8 +208,11 @@ static void load_line(struct test *t, pl_str line, int64_t step)
             s.v[n++] = s.v[i];
         }
     }
-    if (!times || (n && pl_source_mem_put(t->mem, labels, times, s.v, n) < 0)) {
+    if (!times) {
         abort();
+    }
+    if (n) {
+        data_put(t->data, labels, times, s.v, n);
     }
     free(times);
     free(s.v);
@@ -360,7 +367,7 @@ static bool check_result(struct test *t, const struct pl_result *r)
 
 static bool run_query(struct test *t)
 {
-    struct pl_source src = pl_source_mem(t->mem);
+    struct pl_source src = data_source(t->data);
     struct pl_query_conf conf = {
         .lookback_ms = 300000,
         .max_samples = 50000000,
@@ -434,7 +441,7 @@ static void parse_expect(struct test *t, pl_str rest)
             die(t, "bad string");
         }
         /* the tree is opaque here: ask the evaluator for the string */
-        struct pl_source src = pl_source_mem(t->mem);
+        struct pl_source src = data_source(t->data);
         struct pl_query_conf conf = {.max_memory_bytes = 1 << 20};
         struct pl_result r;
         if (pl_source_instant(&conf, &src, rest, 0, &r, &err) < 0) {
@@ -486,7 +493,7 @@ static void parse_eval(struct test *t, pl_str line)
     struct test fresh = {
         .file = t->file,
         .line = t->line,
-        .mem = t->mem,
+        .data = t->data,
         .verbose = t->verbose,
         .histograms = t->histograms,
         .passed = t->passed,
@@ -534,11 +541,14 @@ static void run_text(struct test *t, pl_str text)
             continue;
         }
         finish_eval(t);
+        if (load_step >= 0) {
+            data_loaded(t->data);
+        }
         load_step = -1;
         t->line = line_no;
         pl_str rest = line, command = word(&rest);
         if (pl_str_eq(command, PL_STR("clear"))) {
-            pl_source_mem_clear(t->mem);
+            data_clear(t->data);
             t->histograms = false;
         } else if (pl_str_starts(command, PL_STR("load"))) {
             load_step = duration(t, word(&rest));
@@ -555,8 +565,15 @@ static void run_text(struct test *t, pl_str text)
 int main(int argc, char **argv)
 {
     size_t passed = 0, bad = 0, histogram = 0;
-    bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
-    for (int i = 1 + verbose; i < argc; i++) {
+    enum data_kind kind = DATA_STORE;
+    bool verbose = false;
+    int i = 1;
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        verbose |= strcmp(argv[i], "-v") == 0;
+        kind = strcmp(argv[i], "-f") == 0 ? DATA_FLUSHED : kind;
+        kind = strcmp(argv[i], "-m") == 0 ? DATA_MEMORY : kind;
+    }
+    for (; i < argc; i++) {
         char *text = NULL;
         size_t n = 0, cap = 0;
         FILE *f = fopen(argv[i], "rb");
@@ -567,16 +584,15 @@ int main(int argc, char **argv)
         ssize_t got = getdelim(&text, &cap, '\0', f);
         n = got > 0 ? (size_t)got : 0;
         fclose(f);
-        struct test t = {.file = argv[i], .verbose = verbose};
+        struct data data;
+        struct test t = {.file = argv[i], .verbose = verbose, .data = &data};
         pl_arena_init(&t.arena, 0);
-        if (pl_source_mem_new(&t.mem) < 0) {
-            abort();
-        }
+        data_open(&data, kind);
         run_text(&t, pl_str_mem(text, n));
         printf("%s: %zu passed, %zu failed, %zu failed with native histograms\n", argv[i], t.passed,
                t.failed, t.histogram);
         passed += t.passed, bad += t.failed, histogram += t.histogram;
-        pl_source_mem_free(t.mem);
+        data_close(&data);
         pl_arena_fini(&t.arena);
         free(t.want);
         free(text);
