@@ -113,7 +113,7 @@ if(Python3_FOUND)
         add_test(NAME "${level}/${name}" COMMAND Python3::Interpreter "${source}" -v)
         set_tests_properties("${level}/${name}" PROPERTIES LABELS "${labels}" TIMEOUT ${seconds}
           ENVIRONMENT
-          "PERILUNE_BIN=$<TARGET_FILE:perilune>;PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/e2e/lib;PYTHONDONTWRITEBYTECODE=1")
+          "PL_BINARY=$<TARGET_FILE:perilune>;PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/e2e/lib;PYTHONDONTWRITEBYTECODE=1")
       endforeach()
     endforeach()
   endif()

@@ -6,7 +6,7 @@
         server.start()
         server.client.query("up", time=1700000000)
 
-The binary comes from PERILUNE_BIN (ctest sets it) or is build/perilune. Only the standard library.
+The binary comes from PL_BINARY (ctest sets it) or is build/perilune. Only the standard library.
 Nothing here sleeps for a guessed time: what takes time is waited for with a deadline.
 """
 import http.client
@@ -25,7 +25,7 @@ import urllib.parse
 import wire
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-BINARY = os.environ.get("PERILUNE_BIN", os.path.join(ROOT, "build", "perilune"))
+BINARY = os.environ.get("PL_BINARY", os.path.join(ROOT, "build", "perilune"))
 READY_SECONDS = 30
 
 
