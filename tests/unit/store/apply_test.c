@@ -1,6 +1,6 @@
 /* Order: the last written of equal timestamps counts, whatever the order of arrival, over flush,
- * compaction, erasure, restart and crash; against a brute-force model, on both engines. And the same
- * with many threads: what is acknowledged is seen by every reader that begins afterwards. */
+ * compaction, erasure, restart and crash; against a brute-force model, on both engines. And the
+ * same with many threads: what is acknowledged is seen by every reader that begins afterwards. */
 #include "tests/unit/store/store_fixture.h"
 #include <sched.h>
 #include <stdatomic.h>
@@ -26,10 +26,7 @@ struct model {
     size_t read;
 };
 
-static int64_t time_of(uint32_t k)
-{
-    return NOW_MS - (TIMES - (int64_t)k) * STEP;
-}
+static int64_t time_of(uint32_t k) { return NOW_MS - (TIMES - (int64_t)k) * STEP; }
 
 static void write_some(struct model *m)
 {
@@ -149,12 +146,13 @@ TEST(the_last_written_counts_over_everything_that_happens_on_disk)
     }
 }
 
-/* ---------------------------------------------------------------------------------- many threads */
+/* ---------------------------------------------------------------------------------- many threads
+ */
 
 #define WRITERS 4
-#define OWN     8   /* series of a writer */
+#define OWN     8 /* series of a writer */
 #define BATCHES 60
-#define ROWS    10  /* a series, a batch */
+#define ROWS    10 /* a series, a batch */
 
 struct race {
     struct fixture f;
@@ -267,15 +265,9 @@ static void race(bool lmdb)
     fixture_end(&r.f);
 }
 
-TEST(readers_see_all_that_was_acknowledged_while_writers_and_flushes_go_on)
-{
-    race(false);
-}
+TEST(readers_see_all_that_was_acknowledged_while_writers_and_flushes_go_on) { race(false); }
 
-TEST(readers_see_all_that_was_acknowledged_on_disk_too)
-{
-    race(true);
-}
+TEST(readers_see_all_that_was_acknowledged_on_disk_too) { race(true); }
 
 int main(void)
 {

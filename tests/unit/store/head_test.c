@@ -52,10 +52,16 @@ TEST(samples_come_back_in_order_of_time)
 
 TEST(extreme_times_and_bits_are_kept)
 {
-    const int64_t t[] = {INT64_MIN, INT64_MAX, 0, -1, INT64_MAX - 1, INT64_MIN + 1, 1ll << 31, 1ll << 32};
-    const uint64_t bits[] = {PL_STALE_BITS,         0x8000000000000000ull, 0x7ff0000000000000ull,
-                             0xfff8000000000123ull, 1,                     0,
-                             0x7ff8000000000000ull, 0xfff0000000000000ull};
+    const int64_t t[] = {INT64_MIN,     INT64_MAX,     0,         -1,
+                         INT64_MAX - 1, INT64_MIN + 1, 1ll << 31, 1ll << 32};
+    const uint64_t bits[] = {PL_STALE_BITS,
+                             0x8000000000000000ull,
+                             0x7ff0000000000000ull,
+                             0xfff8000000000123ull,
+                             1,
+                             0,
+                             0x7ff8000000000000ull,
+                             0xfff0000000000000ull};
     struct pl_head_gen *g;
     struct pl_columns c = {0};
     assert_int_equal(pl_head_gen_new(&g), 0);

@@ -18,7 +18,8 @@ static struct pl_idem_table *table(uint32_t max)
     return x;
 }
 
-static int begin(struct pl_idem_table *x, const char *key, struct pl_idem_waiter *w, struct pl_buf *reply)
+static int begin(struct pl_idem_table *x, const char *key, struct pl_idem_waiter *w,
+                 struct pl_buf *reply)
 {
     pl_buf_clear(reply);
     return pl_idem_table_begin(x, PL_STR("me"), pl_str_c(key), w, reply);
@@ -148,7 +149,8 @@ TEST(records_bring_keys_and_streams_back_and_what_is_over_is_erased)
     begin(x, "a", &w, &reply);
     done(x, "a", "reply of a");
     begin(x, "in flight", &w, &reply);
-    struct pl_frame_idem stream = {.producer = PL_STR("s"), .stream_seq = 1ull << 40, .t_ms = hand.ms};
+    struct pl_frame_idem stream = {
+        .producer = PL_STR("s"), .stream_seq = 1ull << 40, .t_ms = hand.ms};
     assert_int_equal(pl_idem_table_done(x, &stream), 0);
     assert_int_equal(pl_idem_table_save(x, keep, &k), 0);
     assert_int_equal(k.n, 2);

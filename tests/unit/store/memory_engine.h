@@ -1,6 +1,6 @@
 /* An engine in memory, for tests: as plain as can be, so that it can be believed. It outlives a
- * store's close (memory_engine_free ends it), so a restart finds what was written. Knobs make writes
- * fail. One lock around everything; views copy what they pin. */
+ * store's close (memory_engine_free ends it), so a restart finds what was written. Knobs make
+ * writes fail. One lock around everything; views copy what they pin. */
 #pragma once
 #include "core/store/columns.h"
 #include "core/store/engine.h"
@@ -58,10 +58,7 @@ struct pl_cursor {
     struct pl_view *v;
 };
 
-static inline void memory_close(struct pl_engine *e)
-{
-    (void)e;
-}
+static inline void memory_close(struct pl_engine *e) { (void)e; }
 
 static inline int memory_tenant(struct pl_engine *base, pl_str name, bool create,
                                 struct pl_engine_tenant **out)
@@ -84,7 +81,8 @@ static inline int memory_tenant(struct pl_engine *base, pl_str name, bool create
     return t ? 0 : PL_ENOTFOUND;
 }
 
-static inline int memory_tenants(struct pl_engine *base, int (*each)(void *ctx, pl_str name), void *ctx)
+static inline int memory_tenants(struct pl_engine *base, int (*each)(void *ctx, pl_str name),
+                                 void *ctx)
 {
     struct memory_engine *e = (struct memory_engine *)base;
     int rc = 0;
@@ -115,8 +113,9 @@ static inline char *memory_dup(pl_str s)
 static inline void memory_record_put(struct pl_engine_tenant *t, const struct pl_record *r)
 {
     size_t i = 0;
-    while (i < t->n_records && !(t->records[i].kind == r->kind &&
-                                 pl_str_eq((pl_str){t->records[i].key, t->records[i].n_key}, r->key))) {
+    while (i < t->n_records &&
+           !(t->records[i].kind == r->kind &&
+             pl_str_eq((pl_str){t->records[i].key, t->records[i].n_key}, r->key))) {
         i++;
     }
     if (i < t->n_records) {
@@ -161,10 +160,7 @@ static inline int memory_write(struct pl_engine_tenant *t, const struct pl_flush
     return 0;
 }
 
-static inline uint64_t memory_flushed_seq(struct pl_engine_tenant *t)
-{
-    return t->flushed_seq;
-}
+static inline uint64_t memory_flushed_seq(struct pl_engine_tenant *t) { return t->flushed_seq; }
 
 static inline int memory_by_key(const void *a, const void *b)
 {
@@ -219,8 +215,8 @@ static inline int memory_by_sample(const void *a, const void *b)
 }
 
 /** All samples of a tenant that count, in range; the lock is held. */
-static inline struct memory_sample *memory_merged(struct pl_engine_tenant *t, int64_t t0, int64_t t1,
-                                                  size_t *n_out)
+static inline struct memory_sample *memory_merged(struct pl_engine_tenant *t, int64_t t0,
+                                                  int64_t t1, size_t *n_out)
 {
     size_t n = 0, k = 0;
     for (size_t i = 0; i < t->n_runs; i++) {
@@ -250,7 +246,8 @@ static inline struct memory_sample *memory_merged(struct pl_engine_tenant *t, in
     return out;
 }
 
-static inline int memory_view(struct pl_engine_tenant *t, int64_t t0, int64_t t1, struct pl_view **out)
+static inline int memory_view(struct pl_engine_tenant *t, int64_t t0, int64_t t1,
+                              struct pl_view **out)
 {
     struct pl_view *v = calloc(1, sizeof *v);
     v->t = t;
@@ -300,10 +297,7 @@ static inline int memory_cursor(struct pl_view *v, struct pl_cursor **out)
     return 0;
 }
 
-static inline void memory_cursor_free(struct pl_cursor *c)
-{
-    free(c);
-}
+static inline void memory_cursor_free(struct pl_cursor *c) { free(c); }
 
 static inline int memory_read(struct pl_cursor *c, uint32_t id, int64_t t0, int64_t t1,
                               struct pl_columns *out, struct pl_read_stats *stats)
@@ -323,8 +317,8 @@ static inline int memory_read(struct pl_cursor *c, uint32_t id, int64_t t0, int6
     return 0;
 }
 
-static inline int memory_erase(struct pl_engine_tenant *t, const uint32_t *ids, size_t n, int64_t t0,
-                               int64_t t1, uint64_t seq)
+static inline int memory_erase(struct pl_engine_tenant *t, const uint32_t *ids, size_t n,
+                               int64_t t0, int64_t t1, uint64_t seq)
 {
     int rc = atomic_load(&t->e->erase_error);
     if (rc < 0) {
@@ -358,7 +352,8 @@ static inline int memory_retain(struct pl_engine_tenant *t, int64_t cutoff)
     return 0;
 }
 
-static inline int memory_seal(struct pl_engine_tenant *t, bool all, bool (*stop)(void *ctx), void *ctx)
+static inline int memory_seal(struct pl_engine_tenant *t, bool all, bool (*stop)(void *ctx),
+                              void *ctx)
 {
     (void)all;
     atomic_fetch_add(&t->e->seals, 1);
@@ -414,8 +409,8 @@ static inline int memory_stats(struct pl_engine_tenant *t, struct pl_engine_stat
     size_t n;
     pthread_mutex_lock(&t->e->lock);
     struct memory_sample *s = memory_merged(t, INT64_MIN, INT64_MAX, &n);
-    *out = (struct pl_engine_stats){.n_samples = n, .n_runs = t->n_runs, .t_min = INT64_MAX,
-                                    .t_max = INT64_MIN};
+    *out = (struct pl_engine_stats){
+        .n_samples = n, .n_runs = t->n_runs, .t_min = INT64_MAX, .t_max = INT64_MIN};
     pthread_mutex_unlock(&t->e->lock);
     for (size_t i = 0; i < n; i++) {
         out->t_min = s[i].t < out->t_min ? s[i].t : out->t_min;
@@ -426,7 +421,8 @@ static inline int memory_stats(struct pl_engine_tenant *t, struct pl_engine_stat
 }
 
 static inline int memory_backup(struct pl_engine *e, const char *dir,
-                                void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx)
+                                void (*progress)(void *ctx, uint64_t done, uint64_t total),
+                                void *ctx)
 {
     (void)e, (void)dir;
     if (progress) {

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct pl_metadata md(const char *metric, enum pl_metric_type type, const char *unit, const char *help)
+static struct pl_metadata md(const char *metric, enum pl_metric_type type, const char *unit,
+                             const char *help)
 {
     return (struct pl_metadata){pl_str_c(metric), pl_str_c(unit), pl_str_c(help), type};
 }
@@ -69,7 +70,8 @@ static int copy(void *ctx, const struct pl_record *r)
     struct copies *c = ctx;
     assert_int_equal(r->kind, PL_RECORD_METADATA);
     for (size_t cut = 0; cut < 4 && cut < r->value.n; cut++) {
-        assert_int_equal(pl_metadata_table_load(c->to, r->key, (pl_str){r->value.p, cut}), PL_ECORRUPT);
+        assert_int_equal(pl_metadata_table_load(c->to, r->key, (pl_str){r->value.p, cut}),
+                         PL_ECORRUPT);
     }
     assert_int_equal(pl_metadata_table_load(c->to, r->key, r->value), 0);
     c->n++;

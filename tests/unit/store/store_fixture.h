@@ -60,8 +60,8 @@ static inline void fixture_end(struct fixture *f)
     pl_path_remove(f->dir);
 }
 
-/* Leave as a kill -9 would: what the process holds is gone, the files stay. The store is opened on a
- * copy of the directory made while it runs; the old one is closed aside with an engine that takes
+/* Leave as a kill -9 would: what the process holds is gone, the files stay. The store is opened on
+ * a copy of the directory made while it runs; the old one is closed aside with an engine that takes
  * nothing more, so that nothing it does at its end counts. */
 static inline void fixture_crash(struct fixture *f)
 {
@@ -80,7 +80,8 @@ static inline void fixture_crash(struct fixture *f)
     f->s = NULL;
 }
 
-/* ------------------------------------------------------------------------------- calls that wait */
+/* ------------------------------------------------------------------------------- calls that wait
+ */
 
 struct waited {
     pthread_mutex_t lock;
@@ -154,7 +155,8 @@ static inline struct pl_selector select_all(void)
     static bool made;
     if (!made) {
         char why[64];
-        assert_int_equal(pl_matcher_init(&m, PL_MATCH_EQ, PL_STR("__name__"), PL_STR("m"), why, 64), 0);
+        assert_int_equal(pl_matcher_init(&m, PL_MATCH_EQ, PL_STR("__name__"), PL_STR("m"), why, 64),
+                         0);
         made = true;
     }
     return (struct pl_selector){&m, 1};

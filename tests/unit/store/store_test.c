@@ -184,7 +184,8 @@ TEST(numbers_go_on_behind_the_engine_when_the_journal_is_lost)
     fixture_end(&f);
 }
 
-/* ------------------------------------------------------------------------------------ erase, age */
+/* ------------------------------------------------------------------------------------ erase, age
+ */
 
 TEST(an_erasure_is_in_force_when_it_returns_and_stays_so)
 {
@@ -295,7 +296,8 @@ TEST(a_series_that_a_batch_in_flight_carries_does_not_end)
     fixture_end(&f);
 }
 
-/* -------------------------------------------------------------------------------- flush, failures */
+/* -------------------------------------------------------------------------------- flush, failures
+ */
 
 TEST(the_head_is_flushed_when_it_is_old_by_the_clock)
 {
@@ -616,12 +618,14 @@ TEST(label_names_and_values_are_those_of_series_with_samples_in_the_range)
     assert_int_equal(n, 2);
     n = 0;
     assert_int_equal(
-        pl_tenant_label_values(f.t, PL_STR("n"), NULL, 0, NOW_MS + 1, NOW_MS + 2000, count_str, &n), 0);
+        pl_tenant_label_values(f.t, PL_STR("n"), NULL, 0, NOW_MS + 1, NOW_MS + 2000, count_str, &n),
+        0);
     assert_int_equal(n, 1);
     n = 0;
     struct pl_selector sel = select_all();
     assert_int_equal(
-        pl_tenant_label_values(f.t, PL_STR("n"), &sel, 1, NOW_MS - 5, NOW_MS + 5, count_str, &n), 0);
+        pl_tenant_label_values(f.t, PL_STR("n"), &sel, 1, NOW_MS - 5, NOW_MS + 5, count_str, &n),
+        0);
     assert_int_equal(n, 1);
     struct pl_select *s;
     assert_int_equal(pl_select_new(f.t, &sel, 1, INT64_MIN, INT64_MAX, 1, &s), PL_ELIMIT);
