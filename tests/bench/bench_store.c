@@ -82,6 +82,7 @@ int main(int argc, char **argv)
     printf("open    %.3f s: %llu series, %llu samples in the head\n", seconds() - begin,
            (unsigned long long)st.n_series, (unsigned long long)st.n_head_samples);
     if (n == 0) {
+        fflush(stdout);
         _exit(0);
     }
     double c = cpu(), w = seconds();
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
     printf("write   %.0f samples: %.1f M/s, %.0f ns of CPU each\n", total,
            total / (seconds() - w) * 1e-6, (cpu() - c) * 1e9 / total);
     if (argc > 4) {
+        fflush(stdout);
         _exit(0);
     }
     w = seconds(), c = cpu();
