@@ -139,7 +139,8 @@ static int init(struct pl_api *a)
     struct pl_ingest_conf ic = {.clock = c->clock, .metrics = c->metrics};
     size_t n = a->n_loops = pl_net_loops(c->net);
     a->ingest = calloc(n, sizeof(*a->ingest));
-    if (!a->ingest) {
+    a->rooms = calloc(n, sizeof(*a->rooms));
+    if (!a->ingest || !a->rooms) {
         return PL_ENOMEM;
     }
     for (size_t i = 0; i < n; i++) {
@@ -200,10 +201,12 @@ void pl_api_free(struct pl_api *a)
         return;
     }
     pl_metrics_forget(a->conf.metrics, a);
-    for (size_t i = 0; a->ingest && i < a->n_loops; i++) {
+    for (size_t i = 0; a->ingest && a->rooms && i < a->n_loops; i++) {
         pl_ingest_free(a->ingest[i]);
+        pl_buf_fini(&a->rooms[i]);
     }
     free(a->ingest);
+    free(a->rooms);
     pl_sessions_free(a->sessions);
     free(a);
 }

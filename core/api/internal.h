@@ -10,6 +10,7 @@ struct pl_api {
     struct pl_http_handler http;
     struct pl_stream_handler stream;
     struct pl_ingest **ingest; /* one per loop */
+    struct pl_buf *rooms;      /* one per loop: bodies are inflated here, one after another */
     size_t n_loops;
     struct pl_sessions *sessions;
     int64_t started_ms;

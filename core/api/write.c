@@ -17,34 +17,64 @@ struct pl_write *pl__write_new(struct pl_api *a, struct pl_http_req *req,
     return pl__tenant(a, req, true, &w->tenant) ? w : NULL;
 }
 
-bool pl__write_open(struct pl_write *w, bool snappy, struct pl_batch **b, pl_str *body)
+static struct pl_buf *room_of(struct pl_write *w)
+{
+    return &w->api->rooms[pl_loop_index(w->req->loop)];
+}
+
+static int inflate(struct pl_write *w, bool snappy, pl_str *body)
 {
     size_t max = w->api->conf.max_inflated_bytes;
+    struct pl_buf *room = room_of(w);
+    if (!snappy || pl_http_header(w->req, "Content-Encoding").n) {
+        return pl_http_body_decode(w->req, max, room, body);
+    }
+    pl_buf_clear(room);
+    int e = pl_snappy_decode(w->req->body, max, room);
+    *body = pl_buf_view(room);
+    return e;
+}
+
+static const char *inflate_words(int err)
+{
+    switch (err) {
+    case PL_ELIMIT:
+        return "the body inflates to more than --max-inflated-bytes: send less in one request";
+    case PL_EUNSUPPORTED:
+        return "Content-Encoding is not one of gzip, zstd, deflate, snappy";
+    case PL_EBUSY:
+        return "the bodies under way take --http-max-inflight-bytes: try again";
+    case PL_ENOMEM:
+        return "out of memory";
+    default:
+        return "the body is not what its Content-Encoding says";
+    }
+}
+
+bool pl__write_open(struct pl_write *w, bool snappy, struct pl_batch **b, pl_str *body)
+{
     int e = pl_batch_new(w->tenant, b);
     if (e < 0) {
         w->err = e;
         pl__write_error(w);
         return false;
     }
-    if (snappy && !pl_http_header(w->req, "Content-Encoding").n) {
-        e = pl_snappy_decode(w->req->body, max, &w->raw);
-        *body = pl_buf_view(&w->raw);
-    } else {
-        e = pl_http_body_decode(w->req, max, body);
-    }
+    e = inflate(w, snappy, body);
     if (e == 0) {
         return true;
     }
-    pl_buf_fini(&w->raw);
     pl_batch_free(*b);
-    w->err = e == PL_ECORRUPT ? PL_EPARSE : e;
-    snprintf(w->report.error, sizeof(w->report.error), "%s",
-             e == PL_ELIMIT        ? "the body inflates to more than --max-inflated-bytes: send less "
-                                     "in one request"
-             : e == PL_EUNSUPPORTED ? "Content-Encoding is not one of gzip, zstd, deflate, snappy"
-                                    : "the body is not what its Content-Encoding says");
-    pl__write_error(w);
+    pl__reply_error(w->req, e == PL_ECORRUPT ? PL_EPARSE : e, "%s", inflate_words(e));
     return false;
+}
+
+/* The decoder is through with the body: keep the usual room, give back the unusual. */
+static void close_room(struct pl_write *w)
+{
+    struct pl_buf *room = room_of(w);
+    if (room->cap > 16u << 20) {
+        pl_buf_fini(room);
+    }
 }
 
 static void answer(struct pl_task *task)
@@ -71,7 +101,7 @@ void pl__write_commit(struct pl_write *w, struct pl_batch *b, int err)
 {
     w->task.run = answer;
     w->accepted = b->n;
-    pl_buf_fini(&w->raw);
+    close_room(w);
     if (err < 0) {
         if (w->producer.p) {
             pl_idem_abort(w->tenant, w->producer, w->key, err);

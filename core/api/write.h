@@ -12,7 +12,6 @@ struct pl_write {
     size_t accepted;
     int err;
     int64_t begun_ns;
-    struct pl_buf raw;                  /* the body inflated here, until the decoder is through */
     void (*answer)(struct pl_write *w); /* on the loop, once the fate of the batch is known */
     /* of pushes: */
     pl_str producer, key;
@@ -23,7 +22,8 @@ struct pl_write {
 /** In the request's arena; NULL: answered already. Finds the tenant. */
 struct pl_write *pl__write_new(struct pl_api *a, struct pl_http_req *req,
                                void (*answer)(struct pl_write *w));
-/** A new batch and the inflated body, or the request is answered (false).
+/** A new batch and the inflated body (borrowed until pl__write_commit), or the request is answered
+ *  (false).
  *  @param snappy  the body is in snappy's block format where no Content-Encoding says otherwise */
 bool pl__write_open(struct pl_write *w, bool snappy, struct pl_batch **b, pl_str *body);
 /** Hand over what the decoder made, with its return value; every path leads to `answer`. */

@@ -372,7 +372,7 @@ int pl_ingest_influx(struct pl_ingest *g, pl_str body, pl_str db, int64_t unit_n
     const char *p = body.p, *end = body.p + body.n;
     int e = 0;
     r->unit = "line";
-    pl_alias_begin(&g->alias, b->tenant, pl_tenant_generation(b->tenant), PL_ALIAS_INFLUX);
+    pl_alias_begin(&g->alias, b->tenant, b->generation, PL_ALIAS_INFLUX);
     /* The database is part of the identity: it goes into the salt. */
     g->alias.salt ^= pl_hash64(db.p, db.n, 1);
     for (; e >= 0 && p < end; l.line++) {

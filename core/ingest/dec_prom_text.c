@@ -329,7 +329,7 @@ int pl_ingest_prom_text(struct pl_ingest *g, pl_str body, const struct pl_label 
     int e = 0;
     r->unit = "line";
     x.seconds = pl_str_ends(pl_str_trim(body), PL_STR("# EOF"));
-    pl_alias_begin(&g->alias, b->tenant, pl_tenant_generation(b->tenant), PL_ALIAS_TEXT);
+    pl_alias_begin(&g->alias, b->tenant, b->generation, PL_ALIAS_TEXT);
     for (size_t i = 0; i < n_extra; i++) { /* extra labels are part of the identity */
         g->alias.salt = pl_hash64(extra[i].name.p, extra[i].name.n, g->alias.salt);
         g->alias.salt = pl_hash64(extra[i].value.p, extra[i].value.n, g->alias.salt);

@@ -237,7 +237,7 @@ int pl_ingest_remote_write(struct pl_ingest *g, pl_str body, struct pl_batch *b,
     struct pl_pb_field f;
     int e;
     r->unit = "series";
-    pl_alias_begin(&g->alias, b->tenant, pl_tenant_generation(b->tenant), PL_ALIAS_REMOTE_WRITE);
+    pl_alias_begin(&g->alias, b->tenant, b->generation, PL_ALIAS_REMOTE_WRITE);
     while ((e = pl_pb_next(&pb, &f)) > 0) {
         if (f.wire != 2) {
             continue;

@@ -9,7 +9,7 @@ void pl__push_begin(struct pl_push_ctx *c, struct pl_ingest *g, struct pl_sessio
     if (s) {
         c->table = pl_session_table(s, &c->n_table);
     }
-    pl_alias_begin(&g->alias, b->tenant, pl_tenant_generation(b->tenant), PL_ALIAS_PUSH);
+    pl_alias_begin(&g->alias, b->tenant, b->generation, PL_ALIAS_PUSH);
 }
 
 void pl__push_end(struct pl_push_ctx *c)

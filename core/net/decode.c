@@ -32,7 +32,7 @@ static bool find(pl_str name, decoder *out)
     return false;
 }
 
-int pl_http_body_decode(struct pl_http_req *req, size_t max, pl_str *out)
+int pl_http_body_decode(struct pl_http_req *req, size_t max, struct pl_buf *room, pl_str *out)
 {
     struct pl__request *r = pl__request_of(req);
     decoder chain[CHAIN_MAX];
@@ -59,23 +59,22 @@ int pl_http_body_decode(struct pl_http_req *req, size_t max, pl_str *out)
     if (pl__inflight_full(req->loop->net, 0)) {
         return PL_EBUSY;
     }
-    struct pl_buf from = PL_BUF_INIT, to = PL_BUF_INIT;
+    struct pl_buf between = PL_BUF_INIT; /* of a chain of encodings */
     pl_str src = req->body;
     int e = 0;
     while (n && e == 0) {
-        e = chain[--n](src, max, &to);
-        pl_buf_fini(&from);
-        from = to;
-        to = PL_BUF_INIT;
-        src = pl_buf_view(&from);
+        pl_buf_clear(room);
+        e = chain[--n](src, max, room);
+        if (n && e == 0) {
+            struct pl_buf done = *room;
+            *room = between;
+            between = done;
+        }
+        src = pl_buf_view(n ? &between : room);
     }
-    if (e < 0) {
-        pl_buf_fini(&from);
-        return e;
+    pl_buf_fini(&between);
+    if (e == 0) {
+        *out = src.n ? src : PL_STR("");
     }
-    pl_buf_fini(&r->decoded);
-    r->decoded = from;
-    pl__request_account(r);
-    *out = from.n ? src : PL_STR("");
-    return 0;
+    return e;
 }

@@ -40,11 +40,12 @@ pl_str pl_http_param(struct pl_http_req *req, const char *name);
 /** The i-th value of a repeated parameter; false when there are no more. */
 bool pl_http_param_at(struct pl_http_req *req, const char *name, size_t i, pl_str *out);
 /** Undo Content-Encoding (gzip, zstd, deflate, snappy block format, identity; a chain of them).
- *  @param max  limit of the inflated size
- *  @param out  borrowed from req until the reply
+ *  @param max   limit of the inflated size
+ *  @param room  where to inflate: the caller's, so that it can serve one request after another
+ *  @param out   the content: borrowed from room, or from req where nothing was encoded
  *  @return 0, PL_ELIMIT (answer 413), PL_ECORRUPT (400), PL_EUNSUPPORTED (415), PL_EBUSY (429: over
  *          http_max_inflight_bytes), PL_ENOMEM (503) */
-int pl_http_body_decode(struct pl_http_req *req, size_t max, pl_str *out);
+int pl_http_body_decode(struct pl_http_req *req, size_t max, struct pl_buf *room, pl_str *out);
 
 /** Add a header to the reply; name and value copied. */
 void pl_http_reply_header(struct pl_http_req *req, const char *name, pl_str value);

@@ -38,7 +38,6 @@ static void destroy(struct pl__request *r)
     pl__list_remove(&r->all);
     pl_buf_fini(&r->head_bytes);
     pl_buf_fini(&r->body);
-    pl_buf_fini(&r->decoded);
     pl_buf_fini(&r->extra);
     pl_arena_fini(&r->pub.arena);
     free(r);
@@ -64,7 +63,6 @@ void pl__request_free(struct pl__request *r)
         clear(&r->head_bytes, KEEP_HEAD);
         clear(&r->body, KEEP_BODY);
         clear(&r->extra, KEEP_HEAD);
-        clear(&r->decoded, 0);
         if (r->pub.arena.used > KEEP_ARENA && l->n_free_requests >= KEEP_LARGE_MAX) {
             pl_arena_fini(&r->pub.arena);
         } else if (r->pub.arena.used) {
@@ -115,7 +113,7 @@ bool pl__inflight_full(const struct pl_net *n, uint64_t more)
 
 void pl__request_account(struct pl__request *r)
 {
-    size_t held = (r->body.n ? r->body.cap : 0) + r->decoded.cap;
+    size_t held = r->body.n ? r->body.cap : 0;
     held += r->head_bytes.cap > KEEP_HEAD ? r->head_bytes.cap : 0;
     held += r->conn->n_queue > 1 ? sizeof(*r) : 0; /* one a connection is bounded by their number */
     pl__account(r->pub.loop->net, &r->accounted, held);

@@ -24,10 +24,9 @@ struct pl__request {
     struct pl_buf body;
     uint64_t body_left; /* with a known length */
     int64_t body_began_ms;
-    size_t accounted; /* bytes of body and decoded that count as in flight */
+    size_t accounted; /* bytes of the body that count as in flight */
 
     /* for the handler */
-    struct pl_buf decoded;
     pl_str *params; /* pairs of name and value, made when first asked for */
     size_t n_params;
     bool params_made;
@@ -59,7 +58,7 @@ void pl__request_free(struct pl__request *r);
 void pl__requests_free(struct pl_loop *l);
 /** Split the target into path (decoded) and query. @return 0, or 400 and *why */
 int pl__request_target(struct pl__request *r, const char **why);
-/** Recount the bytes held for body and decoded body. */
+/** Recount the bytes held for the body. */
 void pl__request_account(struct pl__request *r);
 /** Do bytes in flight, and `more`, go over the limit? */
 bool pl__inflight_full(const struct pl_net *n, uint64_t more);

@@ -123,7 +123,9 @@ static void on_request(void *ctx, struct pl_http_req *req)
 {
     struct run *run = ctx;
     pl_str plain, v;
-    int r = pl_http_body_decode(req, 100000, &plain);
+    struct pl_buf room = PL_BUF_INIT;
+    int r = pl_http_body_decode(req, 100000, &room, &plain);
+    pl_buf_fini(&room);
     pl_buf_f(&run->requests, "%.*s %.*s %zu %d:", PL_PRS(req->method_text), PL_PRS(req->target),
              req->body.n, r);
     pl_buf_str(&run->requests, req->body);

@@ -25,9 +25,10 @@ static int on_admit(void *ctx, struct pl_http_req *req, uint64_t length, const c
 static void answer_decoded(struct pl_http_req *req)
 {
     pl_str plain;
-    struct pl_buf b = PL_BUF_INIT;
-    int r = pl_http_body_decode(req, 1000000, &plain);
+    struct pl_buf b = PL_BUF_INIT, room = PL_BUF_INIT;
+    int r = pl_http_body_decode(req, 1000000, &room, &plain);
     if (r < 0) {
+        pl_buf_fini(&room);
         pl_http_reply_text(req,
                            r == PL_ELIMIT         ? 413
                            : r == PL_EUNSUPPORTED ? 415
@@ -37,6 +38,7 @@ static void answer_decoded(struct pl_http_req *req)
         return;
     }
     pl_buf_str(&b, plain);
+    pl_buf_fini(&room);
     pl_http_reply(req, 200, "application/octet-stream", &b);
 }
 
