@@ -30,6 +30,7 @@ struct conn {
     uint64_t durable;  /* acknowledged */
     size_t in_flight;
     bool greeted, paused;
+    bool finishing; /* no more input: close when nothing is in flight */
 };
 
 struct flight {
@@ -72,6 +73,20 @@ static void on_close(void *ctx, struct pl_stream *s)
     c->s = NULL;
     if (c->in_flight == 0) {
         conn_free(c);
+    }
+}
+
+/* The client has ended its half, or the server shuts down: what is in flight is still acknowledged.
+ */
+static void on_finish(void *ctx, struct pl_stream *s)
+{
+    struct conn *c = s->user;
+    (void)ctx;
+    if (c && c->in_flight) {
+        c->finishing = true;
+        pl_stream_pause(s); /* what a client sends on while we shut down is not ours any more */
+    } else {
+        pl_stream_close(s);
     }
 }
 
@@ -123,9 +138,12 @@ static void landed(struct pl_task *task)
     } else {
         c->durable = f->seq;
         say_ack(c, f->seq, &f->report);
-        if (c->paused && c->in_flight < IN_FLIGHT_MAX / 2) {
+        if (c->paused && !c->finishing && c->in_flight < IN_FLIGHT_MAX / 2) {
             c->paused = false;
             pl_stream_resume(c->s);
+        }
+        if (c->finishing && c->in_flight == 0) {
+            pl_stream_close(c->s);
         }
     }
     free(f);
@@ -280,5 +298,6 @@ void pl__stream_init(struct pl_api *a)
                                            .open = on_open,
                                            .data = on_data,
                                            .close = on_close,
+                                           .finish = on_finish,
                                            .max_buffer = MESSAGE_MAX + 4096};
 }

@@ -48,10 +48,15 @@ def free_port():
         return s.getsockname()[1]
 
 
+def clean_environment(**more):
+    """Ours without what is meant for the tests: the server refuses variables it does not know."""
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("PERILUNE_")}, **more}
+
+
 def run(*args, check=True, stdin=None, seconds=120, env=None):
     """Run `perilune ARGS` to its end; the CompletedProcess, output as bytes."""
     done = subprocess.run([BINARY, *map(str, args)], input=stdin, capture_output=True,
-                          timeout=seconds, env={**os.environ, **(env or {})}, check=False)
+                          timeout=seconds, env=clean_environment(**(env or {})), check=False)
     if check and done.returncode != 0:
         raise AssertionError(f"perilune {' '.join(map(str, args))}: exit {done.returncode}\n"
                              f"{done.stdout.decode(errors='replace')}"
@@ -233,8 +238,7 @@ class Server:
 
     def start(self, *more_args, faults=None, wait=True):
         """Start (again), on the same port and data; faults as in core/base/fault.h."""
-        env = {**os.environ, **self.env}
-        env.pop("PERILUNE_FAULTS", None)
+        env = clean_environment(**self.env)
         if faults:
             env["PERILUNE_FAULTS"] = faults
         with open(self.log_path, "ab") as log:
