@@ -2,14 +2,25 @@
  */
 #include "core/ingest/push.h"
 
+/* A handle's labels once more: its id may have ended. */
+static int intern_again(void *ctx, pl_str raw, bool json, uint32_t *id)
+{
+    struct pl_doc labels = {.json = json, .kind = PL_DOC_MAP, .raw = raw};
+    return pl__push_id(ctx, &labels, NULL, 0, id);
+}
+
 void pl__push_begin(struct pl_push_ctx *c, struct pl_ingest *g, struct pl_session *s,
                     struct pl_batch *b, struct pl_ingest_report *r)
 {
     *c = (struct pl_push_ctx){.g = g, .b = b, .r = r, .session = s, .now_ms = pl_now_ms(g->clock)};
+    pl_alias_begin(&g->alias, b->tenant, b->generation, PL_ALIAS_PUSH);
     if (s) {
+        struct pl_ingest_report none = {.unit = r->unit};
+        c->r = &none; /* what cannot be interned now is reported when it is used */
+        pl_session_renew(s, intern_again, c);
+        c->r = r;
         c->table = pl_session_table(s, &c->n_table);
     }
-    pl_alias_begin(&g->alias, b->tenant, b->generation, PL_ALIAS_PUSH);
 }
 
 void pl__push_end(struct pl_push_ctx *c)
@@ -129,7 +140,11 @@ static int define_one(struct pl_push_ctx *c, int64_t handle, const struct pl_doc
         }
         c->session = c->own;
     }
-    return pl_session_define(c->session, (uint32_t)handle, id);
+    e = pl_session_define(c->session, (uint32_t)handle, id);
+    if (e == 0 && c->session != c->own) {
+        e = pl_session_keep(c->session, (uint32_t)handle, labels->raw, labels->json);
+    }
+    return e;
 }
 
 /* A key of JSON is a string, of msgpack usually a number. */

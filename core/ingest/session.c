@@ -1,4 +1,5 @@
-/* See session.h. A session's table is dense: 4 bytes a handle, grown by doubling. */
+/* See session.h. A session's table is dense: 4 bytes a handle, grown by doubling; beside it the
+ * labels as they were sent, since an id may end while a client goes on using its handle. */
 #include "core/ingest/session.h"
 #include "core/store/store.h"
 #include <stdlib.h>
@@ -6,10 +7,17 @@
 
 #define IDLE_MS (60 * 60 * 1000)
 
+struct kept {
+    uint32_t n;
+    bool json;
+    char p[];
+};
+
 struct pl_session {
     struct pl_tenant *tenant;
     uint32_t generation; /* of the tenant, when the table was filled */
     uint32_t *ids;
+    struct kept **kept; /* NULL, or as many as ids */
     size_t n, cap;
     /* of a session with a token; under the lock of its pl_sessions */
     struct pl_session *next;
@@ -33,38 +41,84 @@ int pl_session_new(struct pl_tenant *t, struct pl_session **out)
 void pl_session_free(struct pl_session *s)
 {
     if (s) {
+        for (size_t i = 0; s->kept && i < s->n; i++) {
+            free(s->kept[i]);
+        }
+        free(s->kept);
         free(s->ids);
         free(s);
     }
 }
 
-/* Ids may have ended since: then no handle is defined any more. */
-static void renew(struct pl_session *s)
+void pl_session_renew(struct pl_session *s,
+                      int (*intern)(void *ctx, pl_str labels, bool json, uint32_t *id), void *ctx)
 {
     uint32_t now = pl_tenant_generation(s->tenant);
-    if (now != s->generation) {
-        s->generation = now;
-        s->n = 0;
+    if (now == s->generation) {
+        return;
     }
+    s->generation = now;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct kept *k = s->kept ? s->kept[i] : NULL;
+        if (!k || intern(ctx, pl_str_mem(k->p, k->n), k->json, &s->ids[i]) < 0) {
+            s->ids[i] = PL_HANDLE_NONE;
+        }
+    }
+}
+
+int pl_session_keep(struct pl_session *s, uint32_t handle, pl_str labels, bool json)
+{
+    if (handle >= s->n) {
+        return PL_ENOTFOUND;
+    }
+    if (!s->kept && !(s->kept = calloc(s->cap, sizeof(struct kept *)))) {
+        return PL_ENOMEM;
+    }
+    struct kept *k = malloc(sizeof(*k) + labels.n);
+    if (!k) {
+        return PL_ENOMEM;
+    }
+    k->n = (uint32_t)labels.n;
+    k->json = json;
+    memcpy(k->p, labels.p, labels.n);
+    free(s->kept[handle]);
+    s->kept[handle] = k;
+    return 0;
+}
+
+static int grow(struct pl_session *s, uint32_t handle)
+{
+    size_t cap = s->cap ? s->cap : 64;
+    while (cap <= handle) {
+        cap *= 2;
+    }
+    uint32_t *ids = realloc(s->ids, cap * sizeof(*ids));
+    if (!ids) {
+        return PL_ENOMEM;
+    }
+    s->ids = ids;
+    if (s->kept) {
+        struct kept **kept = realloc(s->kept, cap * sizeof(struct kept *));
+        if (!kept) {
+            return PL_ENOMEM;
+        }
+        memset(kept + s->cap, 0, (cap - s->cap) * sizeof(struct kept *));
+        s->kept = kept;
+    }
+    s->cap = cap;
+    return 0;
 }
 
 int pl_session_define(struct pl_session *s, uint32_t handle, uint32_t id)
 {
-    renew(s);
     if (handle >= PL_SESSION_HANDLES_MAX) {
         return PL_ELIMIT;
     }
     if (handle >= s->cap) {
-        size_t cap = s->cap ? s->cap : 64;
-        while (cap <= handle) {
-            cap *= 2;
+        int e = grow(s, handle);
+        if (e < 0) {
+            return e;
         }
-        uint32_t *ids = realloc(s->ids, cap * sizeof(*ids));
-        if (!ids) {
-            return PL_ENOMEM;
-        }
-        s->ids = ids;
-        s->cap = cap;
     }
     while (s->n <= handle) {
         s->ids[s->n++] = PL_HANDLE_NONE;
@@ -75,7 +129,6 @@ int pl_session_define(struct pl_session *s, uint32_t handle, uint32_t id)
 
 const uint32_t *pl_session_table(struct pl_session *s, size_t *n)
 {
-    renew(s);
     *n = s->n;
     return s->ids;
 }

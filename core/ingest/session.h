@@ -14,10 +14,17 @@ struct pl_session;
 /** Without a token: for one connection or one body. One thread at a time. */
 int pl_session_new(struct pl_tenant *t, struct pl_session **out);
 void pl_session_free(struct pl_session *s);
-/** PL_ELIMIT for a handle over PL_SESSION_HANDLES_MAX. Defining again replaces. */
+/** PL_ELIMIT for a handle over PL_SESSION_HANDLES_MAX, PL_ENOMEM. Defining again replaces. */
 int pl_session_define(struct pl_session *s, uint32_t handle, uint32_t id);
-/** The dense table handle -> id for column loops: n entries, PL_HANDLE_NONE where not defined. All
- *  are forgotten when the tenant's generation has moved: ask anew for each request. */
+/** Keep the labels of a defined handle as they were sent, for pl_session_renew. PL_ENOMEM. */
+int pl_session_keep(struct pl_session *s, uint32_t handle, pl_str labels, bool json);
+/** Before a request: when the tenant's generation has moved, ids may have ended (a series that was
+ *  deleted, or defined and never written). `intern` then says the id of each handle anew; a handle
+ *  for which it fails, or whose labels were not kept, is not defined any more. */
+void pl_session_renew(struct pl_session *s,
+                      int (*intern)(void *ctx, pl_str labels, bool json, uint32_t *id), void *ctx);
+/** The dense table handle -> id for column loops: n entries, PL_HANDLE_NONE where not defined.
+ *  Valid until the next definition. */
 const uint32_t *pl_session_table(struct pl_session *s, size_t *n);
 
 /* Sessions by token; any thread. A session is used by one request at a time; idle ones end after

@@ -303,6 +303,14 @@ class Server:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+class StreamServer(Server):
+    """With a msgpack stream on stream_port."""
+
+    def __init__(self, *args, **options):
+        self.stream_port = free_port()
+        super().__init__(*args, "--stream", f"127.0.0.1:{self.stream_port}", **options)
+
+
 class ServerCase(unittest.TestCase):
     """A fresh server for each test as self.server; the arguments of `serve` in ARGS. A server that
     ended by itself, or in whose log a sanitizer speaks, fails the test."""

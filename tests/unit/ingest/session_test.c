@@ -25,21 +25,56 @@ static void handles_are_kept_in_a_dense_table(void **state)
     pl_session_free(s);
 }
 
-static void a_new_generation_of_the_tenant_forgets_all_handles(void **state)
+struct asked {
+    char labels[8];
+    size_t n;
+};
+
+static int again(void *ctx, pl_str labels, bool json, uint32_t *id)
+{
+    struct asked *a = ctx;
+    assert_true(json);
+    assert_int_equal(labels.n, 1);
+    a->labels[a->n++] = labels.p[0];
+    if (labels.p[0] == 'x') {
+        return PL_EINVAL;
+    }
+    *id = 100 + (uint32_t)labels.p[0];
+    return 0;
+}
+
+static void a_new_generation_of_the_tenant_asks_for_each_id_again(void **state)
 {
     static struct pl_tenant t;
     struct pl_session *s;
+    struct asked asked = {.n = 0};
     size_t n;
     (void)state;
     assert_int_equal(pl_session_new(&t, &s), 0);
-    assert_int_equal(pl_session_define(s, 1, 5), 0);
+    assert_int_equal(pl_session_keep(s, 0, PL_STR("a"), true), PL_ENOTFOUND);
+    for (uint32_t h = 0; h < 5; h++) {
+        assert_int_equal(pl_session_define(s, 40 * h, h), 0); /* grows with labels kept */
+        if (h != 3) {
+            assert_int_equal(pl_session_keep(s, 40 * h, PL_STR("y"), true), 0);
+            assert_int_equal(pl_session_keep(s, 40 * h, h == 2 ? PL_STR("x") : PL_STR("a"), true),
+                             0);
+        }
+    }
+    pl_session_renew(s, again, &asked);
+    assert_int_equal(asked.n, 0);
     t.generation++;
-    pl_session_table(s, &n);
-    assert_int_equal(n, 0);
-    assert_int_equal(pl_session_define(s, 0, 6), 0);
+    pl_session_renew(s, again, &asked);
+    assert_memory_equal(asked.labels, "aaxa", 4);
     const uint32_t *table = pl_session_table(s, &n);
-    assert_int_equal(n, 1);
-    assert_int_equal(table[0], 6);
+    assert_int_equal(n, 161);
+    assert_int_equal(table[0], 100 + 'a');
+    assert_int_equal(table[40], 100 + 'a');
+    assert_int_equal(table[80], PL_HANDLE_NONE);
+    assert_int_equal(table[120], PL_HANDLE_NONE); /* its labels were not kept */
+    assert_int_equal(table[160], 100 + 'a');
+    assert_int_equal(table[1], PL_HANDLE_NONE);
+    pl_session_renew(s, again, &asked);
+    assert_int_equal(asked.n, 4);
     pl_session_free(s);
 }
 
@@ -96,7 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handles_are_kept_in_a_dense_table),
-        cmocka_unit_test(a_new_generation_of_the_tenant_forgets_all_handles),
+        cmocka_unit_test(a_new_generation_of_the_tenant_asks_for_each_id_again),
         cmocka_unit_test(a_token_lends_its_session_to_one_request_at_a_time),
         cmocka_unit_test(idle_sessions_end_after_an_hour_and_make_room),
     };
