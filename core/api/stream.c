@@ -5,8 +5,8 @@
  *     [1, handle, {labels}] ...
  *     [2, seq, handles, t, v] or [3, seq, [...]]    [2, seq]   all up to seq is durable
  *                                                   [3, seq, rejected, [[row, reason], ...]]
- *                                                   [15, status, text]   and the end, or for a
- *                                                                        definition, going on
+ *                                                   [1, 400, text]       a definition was refused
+ *                                                   [15, status, text]   and the end
  *
  * A producer with a name may resume: after a break it connects, reads `last`, and sends on from
  * last + 1; what it sends twice is acknowledged and not stored twice.
@@ -90,11 +90,12 @@ static void on_finish(void *ctx, struct pl_stream *s)
     }
 }
 
-static void say_error(struct conn *c, int status, const char *text)
+/* kind: PL_STREAM_ERROR, or PL_STREAM_DEFINE of a definition that was refused alone. */
+static void say_error(struct conn *c, enum pl_stream_kind kind, int status, const char *text)
 {
     struct pl_buf out = PL_BUF_INIT;
     pl_mp_w_array(&out, 3);
-    pl_mp_w_uint(&out, PL_STREAM_ERROR);
+    pl_mp_w_uint(&out, kind);
     pl_mp_w_int(&out, status);
     pl_mp_w_str(&out, pl_str_c(text));
     pl_stream_write(c->s, &out);
@@ -133,7 +134,7 @@ static void landed(struct pl_task *task)
             conn_free(c);
         }
     } else if (f->err < 0) {
-        say_error(c, pl__status_of(f->err), pl_err_text(f->err));
+        say_error(c, PL_STREAM_ERROR, pl__status_of(f->err), pl_err_text(f->err));
         pl_stream_close(c->s);
     } else {
         c->durable = f->seq;
@@ -253,7 +254,7 @@ static int message(struct conn *c, const struct pl_stream_msg *m, char *why, siz
         int e = pl_stream_define(c->api->ingest[pl_loop_index(c->loop)], m, c->tenant, c->session,
                                  why, n_why);
         if (e == PL_EINVAL) { /* bad labels: this handle is not defined, the rest goes on */
-            say_error(c, 400, why);
+            say_error(c, PL_STREAM_DEFINE, 400, why);
             return 0;
         }
         return e == PL_EBUSY && c->in_flight ? PL_EAGAIN : e;
@@ -280,7 +281,7 @@ static int64_t on_data(void *ctx, struct pl_stream *s, const uint8_t *p, size_t 
             break;
         }
         if (e < 0) {
-            say_error(c, pl__status_of(e), why);
+            say_error(c, PL_STREAM_ERROR, pl__status_of(e), why);
             pl_stream_close(s);
             return (int64_t)n;
         }

@@ -11,7 +11,8 @@ struct pl_ingest_report;
 
 enum pl_stream_kind {
     PL_STREAM_HELLO = 0,   /* [0, {"version":1,"producer":..,"tenant":..}] */
-    PL_STREAM_DEFINE = 1,  /* [1, handle, {labels}] or [1, [[handle, {labels}], ...]] */
+    PL_STREAM_DEFINE = 1,  /* [1, handle, {labels}] or [1, [[handle, {labels}], ...]]; from the
+                            * server [1, 400, text]: a definition was refused */
     PL_STREAM_ROWS = 2,    /* [2, seq, handles, t, v]   columns; t may be one integer for all */
     PL_STREAM_COLUMNS = 3, /* [3, seq, [[handle, t, v], ...]]   columns by series */
     PL_STREAM_ERROR = 15,  /* from the server only: [15, status, text] */

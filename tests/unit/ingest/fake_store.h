@@ -53,6 +53,15 @@ int pl_tenant_intern(struct pl_tenant *t, pl_str canon, struct pl_hash128 hash, 
     return 1;
 }
 
+int pl_tenant_labels(struct pl_tenant *t, uint32_t id, struct pl_buf *out)
+{
+    if (id >= t->n) {
+        return PL_ENOTFOUND;
+    }
+    pl_buf_str(out, pl_buf_view(&t->canon[id]));
+    return 0;
+}
+
 int pl_batch_new(struct pl_tenant *t, struct pl_batch **out)
 {
     struct pl_batch *b = calloc(1, sizeof(*b));
