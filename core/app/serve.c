@@ -274,7 +274,8 @@ int pl_cmd_serve(int argc, char **argv)
     s.log.json = strcmp(s.config.log_format, "json") == 0;
     pl_level_parse(s.config.log_level, &s.log.level);
     /* Large buffers go back to the system when freed; few arenas, since threads are few. */
-    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_MMAP_THRESHOLD, 16 << 20);
+    mallopt(M_TRIM_THRESHOLD, 32 << 20);
     mallopt(M_ARENA_MAX, 4);
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);

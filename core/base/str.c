@@ -1,5 +1,6 @@
 /* Strings with a length: comparing, cutting, checking UTF-8 (RFC 3629), reading integers. */
 #include "core/base/str.h"
+#include "core/base/bits.h"
 #include "perilune/err.h"
 
 bool pl_str_starts(pl_str s, pl_str prefix)
@@ -113,14 +114,33 @@ size_t pl_utf8_check(pl_str s)
     return s.n;
 }
 
+/* Eight digits at p as a number: three multiplications instead of eight. false: not all digits.
+ * Source: Daniel Lemire, "Quickly parsing eight digits", 2018. */
+static bool eight_digits(const char *p, uint64_t *out)
+{
+    uint64_t v = pl_rd64(p);
+    if (((v & 0xf0f0f0f0f0f0f0f0) | (((v + 0x0606060606060606) & 0xf0f0f0f0f0f0f0f0) >> 4)) !=
+        0x3333333333333333) {
+        return false;
+    }
+    v = (v & 0x0f0f0f0f0f0f0f0f) * 2561 >> 8;
+    v = (v & 0x00ff00ff00ff00ff) * 6553601 >> 16;
+    *out = (v & 0x0000ffff0000ffff) * 42949672960001 >> 32;
+    return true;
+}
+
 int pl_str_u64(pl_str s, uint64_t *out)
 {
     if (s.n == 0) {
         return PL_EPARSE;
     }
-    uint64_t x = 0;
+    uint64_t x = 0, eight;
     bool over = false;
-    for (size_t i = 0; i < s.n; i++) {
+    size_t i = 0;
+    for (; i + 8 <= s.n && i < 16 && eight_digits(s.p + i, &eight); i += 8) {
+        x = x * 100000000 + eight;
+    }
+    for (; i < s.n; i++) {
         unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
         if (digit > 9) {
             return PL_EPARSE;

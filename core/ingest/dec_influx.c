@@ -166,24 +166,28 @@ static bool word(pl_str s, const char *lower, const char *title, const char *upp
            (s.n == 1 && (s.p[0] == lower[0] || s.p[0] == upper[0]));
 }
 
+/* 3i, 3u: false when the digits in front are none. */
+static bool integer(pl_str s, double *v)
+{
+    int64_t i;
+    uint64_t u;
+    bool is_signed = s.p[--s.n] == 'i';
+    if (is_signed ? pl_str_i64(s, &i) < 0 : pl_str_u64(s, &u) < 0) {
+        return false;
+    }
+    *v = is_signed ? (double)i : (double)u;
+    return true;
+}
+
 /* A value that is not a string: float, 3i, 3u, booleans. */
 static bool number(pl_str s, double *v)
 {
     if (!s.n) {
         return false;
     }
-    char last = s.p[s.n - 1];
-    if (last == 'i') {
-        int64_t i;
-        bool ok = pl_str_i64((pl_str){s.p, s.n - 1}, &i) == 0;
-        *v = ok ? (double)i : 0;
-        return ok;
-    }
-    if (last == 'u') {
-        uint64_t u;
-        bool ok = pl_str_u64((pl_str){s.p, s.n - 1}, &u) == 0;
-        *v = ok ? (double)u : 0;
-        return ok;
+    if (s.p[0] <= '9') { /* a digit, a sign or a point: nearly always */
+        char last = s.p[s.n - 1];
+        return last == 'i' || last == 'u' ? integer(s, v) : pl_number_parse(s, v) == 0;
     }
     if (word(s, "true", "True", "TRUE") || word(s, "false", "False", "FALSE")) {
         *v = s.p[0] == 't' || s.p[0] == 'T';
