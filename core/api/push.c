@@ -3,6 +3,8 @@
  * thread. */
 #include "core/api/write.h"
 
+#define NAME_MAX_BYTES 200 /* of a producer or a key */
+
 static void answer_push(struct pl_write *w)
 {
     struct pl_buf out = PL_BUF_INIT;
@@ -62,7 +64,11 @@ static bool first_copy(struct pl_write *w)
 {
     w->waiter.done = first_is_done;
     w->waiter.user = w;
-    switch (pl_idem_begin(w->tenant, w->producer, w->key, &w->waiter, &w->reply)) {
+    bool named = w->producer.n > 0 && w->producer.n <= NAME_MAX_BYTES && w->key.n > 0 &&
+                 w->key.n <= NAME_MAX_BYTES;
+    int e =
+        named ? pl_idem_begin(w->tenant, w->producer, w->key, &w->waiter, &w->reply) : PL_EINVAL;
+    switch (e) {
     case PL_IDEM_NEW:
         return true;
     case PL_IDEM_DONE:
@@ -72,8 +78,11 @@ static bool first_copy(struct pl_write *w)
         return false;
     default:
         w->producer = PL_STR_NULL;
-        w->err = PL_EINVAL;
-        snprintf(w->report.error, sizeof(w->report.error), "producer and key: 1 to 200 bytes each");
+        w->err = e;
+        if (!named) {
+            snprintf(w->report.error, sizeof(w->report.error),
+                     "producer and key: 1 to 200 bytes each");
+        }
         pl__write_error(w);
         return false;
     }

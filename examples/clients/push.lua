@@ -1,4 +1,5 @@
--- Push from Lua 5.1 or LuaJIT with LuaSocket (Debian: lua-socket): lua push.lua http://127.0.0.1:1969
+-- Push from Lua 5.1 or LuaJIT with LuaSocket (Debian: lua-socket):
+--     lua5.1 push.lua http://127.0.0.1:1969
 local http = require("socket.http")
 local ltn12 = require("ltn12")
 

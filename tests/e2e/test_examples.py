@@ -18,7 +18,8 @@ class Examples(perilune.ServerCase):
     ARGS = ("--stream", f"127.0.0.1:{STREAM_PORT}")
 
     def run_example(self, *command, cwd=HERE):
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60,
+                              check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
@@ -30,10 +31,17 @@ class Examples(perilune.ServerCase):
     def test_c_pushes_by_the_stream(self):
         if not os.path.exists(LIBRARY):
             self.skipTest("libperilune was not built")
-        self.assertIn("200 samples are durable", self.run_example(LIBRARY, f"tcp://127.0.0.1:{STREAM_PORT}"))
+        said = self.run_example(LIBRARY, f"tcp://127.0.0.1:{STREAM_PORT}")
+        self.assertIn("200 samples are durable", said)
         found = self.samples("example_c")
         self.assertEqual(found["cellar"], [12.0] * 100)
         self.assertEqual(found["kitchen"], [20 + i * 0.1 for i in range(99, -1, -1)])
+
+    def test_the_documentation_shows_the_example_in_c_as_it_is(self):
+        with open(os.path.join(HERE, "push.c"), encoding="utf-8") as f:
+            example = f.read()
+        with open(os.path.join(perilune.ROOT, "docs", "push.md"), encoding="utf-8") as f:
+            self.assertIn(f"```c\n{example}```", f.read())
 
     def test_python_pushes_json_and_msgpack(self):
         self.assertIn("'accepted': 1000", self.run_example("python3", "push.py", self.server.url))
@@ -51,8 +59,9 @@ class Examples(perilune.ServerCase):
 
     def test_lua_pushes_json_lines(self):
         for lua in ("luajit", "lua5.1", "lua"):
-            if shutil.which(lua) and subprocess.run(
-                    [lua, "-e", 'require("socket.http")'], capture_output=True, check=False).returncode == 0:
+            command = [lua, "-e", 'require("socket.http")']
+            if shutil.which(lua) and subprocess.run(command, capture_output=True,
+                                                    check=False).returncode == 0:
                 break
         else:
             self.skipTest("no Lua with lua-socket")
