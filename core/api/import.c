@@ -93,15 +93,7 @@ static void answer_influx(struct pl_write *w)
     pl_buf_z(&text, "partial write: ");
     pl__report_text(&text, &w->report);
     pl_buf_f(&text, " dropped=%llu", (unsigned long long)w->report.rejected);
-    struct pl_json_w j = pl_json_w(&out);
-    pl_json_obj(&j);
-    pl_json_key(&j, "code");
-    pl_json_str(&j, PL_STR("invalid"));
-    pl_json_key(&j, "error");
-    pl_json_str(&j, pl_buf_view(&text));
-    pl_json_key(&j, "message");
-    pl_json_str(&j, pl_buf_view(&text));
-    pl_json_obj_end(&j);
+    pl__influx_error(&out, 400, pl_buf_view(&text));
     pl_buf_fini(&text);
     pl__reply_json(w->req, 400, &out);
 }

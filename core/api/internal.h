@@ -38,6 +38,8 @@ extern const size_t pl__n_routes;
 void pl__reply_error(struct pl_http_req *req, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void pl__reply_json(struct pl_http_req *req, int status, struct pl_buf *json);
+/** InfluxDB's error object: {"code":..,"message":..,"error":..}. */
+void pl__influx_error(struct pl_buf *out, int status, pl_str text);
 int pl__status_of(int err);
 
 /* params.c: times as RFC 3339 or seconds; errors are answered here (false: request is gone). */

@@ -1,4 +1,5 @@
-/* Errors as Prometheus words them: {"status":"error","errorType":..,"error":..}. Thread: loops. */
+/* Errors as Prometheus words them, {"status":"error","errorType":..,"error":..}, or as InfluxDB
+ * does where its clients write. Thread: loops. */
 #include "core/api/internal.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -52,6 +53,55 @@ static const char *type_of(int status)
     }
 }
 
+/* InfluxDB 2's words for a status. */
+static const char *influx_code(int status)
+{
+    switch (status) {
+    case 400:
+        return "invalid";
+    case 404:
+        return "not found";
+    case 409:
+        return "conflict";
+    case 413:
+        return "request too large";
+    case 415:
+        return "unsupported media type";
+    case 429:
+        return "too many requests";
+    case 500:
+        return "internal error";
+    default:
+        return "unavailable";
+    }
+}
+
+void pl__influx_error(struct pl_buf *out, int status, pl_str text)
+{
+    struct pl_json_w w = pl_json_w(out);
+    pl_json_obj(&w);
+    pl_json_key(&w, "code");
+    pl_json_str(&w, pl_str_c(influx_code(status)));
+    pl_json_key(&w, "message");
+    pl_json_str(&w, text);
+    pl_json_key(&w, "error"); /* 1.x reads this one */
+    pl_json_str(&w, text);
+    pl_json_obj_end(&w);
+}
+
+static void prometheus_error(struct pl_buf *out, int status, pl_str text)
+{
+    struct pl_json_w w = pl_json_w(out);
+    pl_json_obj(&w);
+    pl_json_key(&w, "status");
+    pl_json_str(&w, PL_STR("error"));
+    pl_json_key(&w, "errorType");
+    pl_json_str(&w, pl_str_c(type_of(status)));
+    pl_json_key(&w, "error");
+    pl_json_str(&w, text);
+    pl_json_obj_end(&w);
+}
+
 void pl__reply_error(struct pl_http_req *req, int err, const char *fmt, ...)
 {
     char text[1024];
@@ -61,15 +111,9 @@ void pl__reply_error(struct pl_http_req *req, int err, const char *fmt, ...)
     va_end(ap);
     int status = pl__status_of(err);
     struct pl_buf out = PL_BUF_INIT;
-    struct pl_json_w w = pl_json_w(&out);
-    pl_json_obj(&w);
-    pl_json_key(&w, "status");
-    pl_json_str(&w, PL_STR("error"));
-    pl_json_key(&w, "errorType");
-    pl_json_str(&w, pl_str_c(type_of(status)));
-    pl_json_key(&w, "error");
-    pl_json_str(&w, pl_str_c(text));
-    pl_json_obj_end(&w);
+    bool influx =
+        pl_str_eq(req->path, PL_STR("/write")) || pl_str_starts(req->path, PL_STR("/api/v2/write"));
+    (influx ? pl__influx_error : prometheus_error)(&out, status, pl_str_c(text));
     if (status == 429 || status == 503 || status == 507) {
         pl_http_reply_header(req, "Retry-After", status == 507 ? PL_STR("10") : PL_STR("1"));
     }

@@ -5,7 +5,8 @@
  *      "series":[{"labels":{..},"t":[..],"v":[..]}], "rows":[[{..},t,v]],
  *      "table":{"handles":..,"t":..,"v":..}}
  *
- * Definitions are read first, wherever they stand. Thread: the loop that owns the pl_ingest. */
+ * Definitions are read first, wherever they stand; a key whose value is null is as if absent.
+ * Thread: the loop that owns the pl_ingest. */
 #include "core/ingest/push.h"
 
 static int cannot_read(struct pl_ingest_report *r, const char *what, const char *why, size_t at)
@@ -14,6 +15,10 @@ static int cannot_read(struct pl_ingest_report *r, const char *what, const char 
     return PL_EPARSE;
 }
 
+/* msgpackr's default writes objects as "records": a definition in ext type 'r', then values behind
+ * it that no other reader takes for one value. */
+static bool has_records(pl_str body) { return memmem(body.p, body.n, "\xd4r", 2) != NULL; }
+
 static int open_body(pl_str body, enum pl_push_format f, struct pl_doc *doc,
                      struct pl_ingest_report *r)
 {
@@ -21,6 +26,9 @@ static int open_body(pl_str body, enum pl_push_format f, struct pl_doc *doc,
     size_t at = 0;
     bool json = f == PL_PUSH_JSON;
     if (pl_doc_open(body, json, doc, &why, &at) < 0) {
+        if (!json && has_records(body)) {
+            why = "msgpackr's records are an extension: send with new Packr({useRecords: false})";
+        }
         return cannot_read(r, json ? "JSON" : "msgpack", why, at);
     }
     if (doc->kind != PL_DOC_MAP && doc->kind != PL_DOC_ARRAY) {
@@ -50,7 +58,7 @@ int pl_ingest_push_envelope(pl_str body, enum pl_push_format f, struct pl_arena 
                      : pl_doc_is(&key, "key")     ? &out->key
                      : pl_doc_is(&key, "session") ? &out->session
                                                   : NULL;
-        if (!to) {
+        if (!to || value.kind == PL_DOC_NULL) {
             continue;
         }
         pl_buf_clear(&text);
@@ -122,16 +130,17 @@ static int check_envelope(struct pl_push_ctx *c, const struct pl_doc *doc)
     struct pl_doc key, value;
     pl_doc_walk(&w, doc);
     while (pl_doc_step(&w, &key, &value)) {
-        bool list = value.kind == PL_DOC_ARRAY, map = value.kind == PL_DOC_MAP, fine;
+        bool list = value.kind == PL_DOC_ARRAY, map = value.kind == PL_DOC_MAP;
+        bool fine = value.kind == PL_DOC_NULL;
         if (pl_doc_is(&key, "series") || pl_doc_is(&key, "rows") || pl_doc_is(&key, "metadata")) {
-            fine = list;
+            fine = fine || list;
         } else if (pl_doc_is(&key, "define")) {
-            fine = list || map;
+            fine = fine || list || map;
         } else if (pl_doc_is(&key, "table")) {
-            fine = map;
+            fine = fine || map;
         } else if (pl_doc_is(&key, "producer") || pl_doc_is(&key, "key") ||
                    pl_doc_is(&key, "session")) {
-            fine = value.kind == PL_DOC_STRING;
+            fine = fine || value.kind == PL_DOC_STRING;
         } else {
             return cannot_read(c->r, "unknown key",
                                "producer, key, session, define, metadata, series, rows, table are "
@@ -160,6 +169,9 @@ static int envelope(struct pl_push_ctx *c, const struct pl_doc *doc)
     }
     pl_doc_walk(&w, doc);
     while (e >= 0 && pl_doc_step(&w, &key, &value)) {
+        if (value.kind == PL_DOC_NULL) {
+            continue;
+        }
         if (pl_doc_is(&key, "series") || pl_doc_is(&key, "rows")) {
             e = entries(c, &value);
         } else if (pl_doc_is(&key, "table")) {

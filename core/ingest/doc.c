@@ -21,6 +21,16 @@ static enum pl_doc_kind json_kind(char c)
     }
 }
 
+/* Of msgpack's own ext types there is the timestamp; ext 0 of one byte 0 is how msgpackr writes
+ * JavaScript's undefined. */
+static enum pl_doc_kind ext_kind(const struct pl_mp_val *v)
+{
+    if (v->ext == -1 && (v->s.n == 4 || v->s.n == 8 || v->s.n == 12)) {
+        return PL_DOC_TIME;
+    }
+    return v->ext == 0 && v->s.n == 1 && v->s.p[0] == 0 ? PL_DOC_NULL : PL_DOC_PACKED;
+}
+
 static enum pl_doc_kind mp_kind(const struct pl_mp_val *v)
 {
     switch (v->kind) {
@@ -32,7 +42,7 @@ static enum pl_doc_kind mp_kind(const struct pl_mp_val *v)
     case PL_MP_BIN:
         return PL_DOC_STRING;
     case PL_MP_EXT:
-        return PL_DOC_PACKED;
+        return ext_kind(v);
     case PL_MP_ARRAY:
         return PL_DOC_ARRAY;
     case PL_MP_MAP:
@@ -288,6 +298,41 @@ static pl_str packed(const struct pl_doc *d, int *ext)
     return v.s;
 }
 
+static uint64_t big_endian(const char *p, size_t n)
+{
+    uint64_t x = 0;
+    for (size_t i = 0; i < n; i++) {
+        x = x << 8 | (uint8_t)p[i];
+    }
+    return x;
+}
+
+/* Source: msgpack's spec.md, "Timestamp extension type". */
+int pl_doc_time(const struct pl_doc *d, int64_t *out_ms)
+{
+    int ext;
+    int64_t s, ns = 0;
+    if (d->kind != PL_DOC_TIME) {
+        return pl_doc_i64(d, out_ms);
+    }
+    pl_str bytes = packed(d, &ext);
+    if (bytes.n == 4) {
+        s = (int64_t)big_endian(bytes.p, 4);
+    } else if (bytes.n == 8) {
+        uint64_t x = big_endian(bytes.p, 8);
+        s = (int64_t)(x & ((1ull << 34) - 1));
+        ns = (int64_t)(x >> 34);
+    } else {
+        ns = (int64_t)big_endian(bytes.p, 4);
+        s = (int64_t)big_endian(bytes.p + 4, 8);
+    }
+    if (ns > 999999999 || s < INT64_MIN / 1000 || s >= INT64_MAX / 1000) {
+        return PL_EINVAL;
+    }
+    *out_ms = s * 1000 + ns / 1000000;
+    return 0;
+}
+
 static size_t width_of(int ext)
 {
     return ext == PL_EXT_U32 ? 4 : ext == PL_EXT_I64 || ext == PL_EXT_F64 ? 8 : 0;
@@ -316,6 +361,7 @@ int pl_doc_count(const struct pl_doc *d, size_t *n)
         return 0;
     case PL_DOC_NUMBER:
     case PL_DOC_STRING:
+    case PL_DOC_TIME:
         *n = 1;
         return 0;
     default:
@@ -363,7 +409,7 @@ int pl_doc_column_f64(const struct pl_doc *d, double *out, size_t n, uint32_t *m
     return 0;
 }
 
-int pl_doc_column_i64(const struct pl_doc *d, int64_t *out, size_t n, uint32_t *mark, uint32_t bad)
+int pl_doc_column_time(const struct pl_doc *d, int64_t *out, size_t n, uint32_t *mark, uint32_t bad)
 {
     struct pl_doc_walk w;
     struct pl_doc none = {0}, v = {0};
@@ -371,11 +417,11 @@ int pl_doc_column_i64(const struct pl_doc *d, int64_t *out, size_t n, uint32_t *
         return unpack(d, PL_EXT_I64, out, n);
     }
     if (d->kind != PL_DOC_ARRAY) {
-        return pl_doc_i64(d, out);
+        return pl_doc_time(d, out);
     }
     pl_doc_walk(&w, d);
     for (size_t i = 0; i < n && pl_doc_step(&w, &none, &v); i++) {
-        if (pl_doc_i64(&v, &out[i]) < 0) {
+        if (pl_doc_time(&v, &out[i]) < 0) {
             mark[i] = bad;
         }
     }

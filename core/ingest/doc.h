@@ -14,6 +14,7 @@ enum pl_doc_kind {
     PL_DOC_ARRAY,
     PL_DOC_MAP,
     PL_DOC_PACKED, /* msgpack ext: a packed little-endian column */
+    PL_DOC_TIME,   /* msgpack ext -1: a timestamp */
 };
 
 /** A value not looked into yet: its bytes in the body. */
@@ -48,6 +49,8 @@ int pl_doc_string(const struct pl_doc *d, struct pl_buf *text, pl_str *out);
 /** A number, or one of the strings "NaN", "+Inf", "Inf", "-Inf", "stale". */
 int pl_doc_f64(const struct pl_doc *d, double *out);
 int pl_doc_i64(const struct pl_doc *d, int64_t *out);
+/** A time in ms: a whole number, or msgpack's timestamp, of which parts of a ms are cut off. */
+int pl_doc_time(const struct pl_doc *d, int64_t *out_ms);
 
 /** Columns of docs/push.md. n elements: of a packed column or an array; a single number counts as a
  *  column of one. PL_EINVAL for others. */
@@ -58,5 +61,6 @@ int pl_doc_count(const struct pl_doc *d, size_t *n);
 /** Elements into out, which has room for n = pl_doc_count. An element that is no number sets
  *  mark[i] = bad. PL_EINVAL when it is no such column at all. */
 int pl_doc_column_f64(const struct pl_doc *d, double *out, size_t n, uint32_t *mark, uint32_t bad);
-int pl_doc_column_i64(const struct pl_doc *d, int64_t *out, size_t n, uint32_t *mark, uint32_t bad);
+int pl_doc_column_time(const struct pl_doc *d, int64_t *out, size_t n, uint32_t *mark,
+                       uint32_t bad);
 int pl_doc_column_u32(const struct pl_doc *d, uint32_t *out, size_t n, uint32_t bad);

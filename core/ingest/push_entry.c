@@ -291,7 +291,7 @@ int pl__push_columns(struct pl_push_ctx *c, uint32_t id, const struct pl_doc *t,
         pl_report_reject(c->r, c->at, PL_REJECT_VALUE, 1, "\"v\" must be a number or a column");
         return 0;
     }
-    bool has_t = t->kind != PL_DOC_NONE && t->kind != PL_DOC_NULL;
+    bool has_t = t->kind != PL_DOC_NONE && t->kind != PL_DOC_NULL; /* null: of a row */
     if (has_t && pl_doc_count(t, &n_t) < 0) {
         pl_report_reject(c->r, c->at, PL_REJECT_TIMESTAMP, n, "\"t\" must be ms or a column of ms");
         return 0;
@@ -310,7 +310,7 @@ int pl__push_columns(struct pl_push_ctx *c, uint32_t id, const struct pl_doc *t,
             ids[i] = BAD_TIME;
         }
     }
-    if (has_t && pl_doc_column_i64(t, b->t + b->n, n, ids, BAD_TIME) < 0) {
+    if (has_t && pl_doc_column_time(t, b->t + b->n, n, ids, BAD_TIME) < 0) {
         pl_report_reject(c->r, c->at, PL_REJECT_TIMESTAMP, n, "\"t\" must be ms or a column of ms");
         return 0;
     }
@@ -336,6 +336,9 @@ int pl__push_series(struct pl_push_ctx *c, const struct pl_doc *entry)
     }
     pl_doc_walk(&w, entry);
     while (pl_doc_step(&w, &key, &value)) {
+        if (value.kind == PL_DOC_NULL) {
+            continue; /* as if it was absent */
+        }
         if (pl_doc_is(&key, "labels") || pl_doc_is(&key, "handle")) {
             labels = value;
         } else if (pl_doc_is(&key, "name")) {
@@ -347,7 +350,8 @@ int pl__push_series(struct pl_push_ctx *c, const struct pl_doc *entry)
         } else if (pl_doc_is(&key, "start") || pl_doc_is(&key, "step")) {
             bool is_start = pl_doc_is(&key, "start");
             has_start = has_start || is_start;
-            no_time = no_time || pl_doc_i64(&value, is_start ? &start : &step) < 0;
+            no_time =
+                no_time || (is_start ? pl_doc_time(&value, &start) : pl_doc_i64(&value, &step)) < 0;
         } else {
             unknown = true;
         }
@@ -395,7 +399,7 @@ int pl__push_table(struct pl_push_ctx *c, const struct pl_doc *handles, const st
     struct pl_batch *b = c->b;
     size_t n = 0, n_t = 0, n_v = 0;
     int64_t one;
-    bool same_t = t->kind == PL_DOC_NUMBER && pl_doc_i64(t, &one) == 0;
+    bool same_t = t->kind != PL_DOC_PACKED && pl_doc_time(t, &one) == 0;
     if (handles->kind == PL_DOC_NUMBER || pl_doc_count(handles, &n) < 0 ||
         pl_doc_count(v, &n_v) < 0 || (!same_t && pl_doc_count(t, &n_t) < 0)) {
         pl_report_reject(c->r, c->at, PL_REJECT_SYNTAX, 1,
@@ -418,7 +422,7 @@ int pl__push_table(struct pl_push_ctx *c, const struct pl_doc *handles, const st
     for (size_t i = 0; same_t && i < n; i++) {
         times[i] = one;
     }
-    if (e < 0 || (!same_t && pl_doc_column_i64(t, times, n, id, BAD_TIME) < 0) ||
+    if (e < 0 || (!same_t && pl_doc_column_time(t, times, n, id, BAD_TIME) < 0) ||
         pl_doc_column_f64(v, b->v + b->n, n, id, BAD_VALUE) < 0) {
         pl_report_reject(c->r, 0, PL_REJECT_SYNTAX, n,
                          "a packed column is of ext type 1 (handles), 2 (times) or 3 (values)");

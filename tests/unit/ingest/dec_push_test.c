@@ -58,6 +58,29 @@ static void bodies_that_say_nothing_we_know_are_refused(void **state)
     fake_free(f);
 }
 
+static void null_is_as_if_absent(void **state)
+{
+    static const char undefined[] = "\x83\xa1v\x05\xa1t\xd4\0\0\xa4name\xa1m";
+    static const char record[] = "\xd4r\x40\x91\xa4rows\x90";
+    struct fake *f = fake_new();
+    (void)state;
+    assert_string_equal(decode(f, PL_PUSH_JSON,
+                               "{\"key\":null,\"session\":null,\"rows\":null,"
+                               "\"define\":null,\"table\":null,\"series\":"
+                               "[{\"name\":\"n\",\"labels\":null,\"t\":1,"
+                               "\"handle\":null,\"v\":2}]}"),
+                        "n 1 2\n");
+    fake_next(f);
+    pl_str body = {undefined, sizeof(undefined) - 1};
+    assert_int_equal(pl_ingest_push(f->g, body, PL_PUSH_MSGPACK, NULL, f->b, &f->r), 0);
+    assert_int_equal(f->b->n, 1);
+    fake_next(f);
+    body = (pl_str){record, sizeof(record) - 1};
+    assert_int_equal(pl_ingest_push(f->g, body, PL_PUSH_MSGPACK, NULL, f->b, &f->r), PL_EPARSE);
+    assert_non_null(strstr(f->r.error, "useRecords"));
+    fake_free(f);
+}
+
 static void json_lines_reject_a_bad_line_alone(void **state)
 {
     struct fake *f = fake_new();
@@ -198,6 +221,7 @@ int main(void)
         cmocka_unit_test(json_series_rows_and_tables_are_read),
         cmocka_unit_test(a_list_of_entries_and_a_single_series_need_no_envelope),
         cmocka_unit_test(bodies_that_say_nothing_we_know_are_refused),
+        cmocka_unit_test(null_is_as_if_absent),
         cmocka_unit_test(json_lines_reject_a_bad_line_alone),
         cmocka_unit_test(the_envelope_alone_is_read_without_the_samples),
         cmocka_unit_test(msgpack_is_read_with_packed_columns),

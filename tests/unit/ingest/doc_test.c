@@ -117,7 +117,7 @@ static void columns_come_packed_or_as_lists(void **state)
     assert_int_equal(n, 3);
     assert_int_equal(pl_doc_column_f64(&d, v, n, mark, 7), 0);
     assert_memory_equal(in, v, sizeof(in));
-    assert_int_equal(pl_doc_column_i64(&d, t, n, mark, 7), PL_EINVAL);
+    assert_int_equal(pl_doc_column_time(&d, t, n, mark, 7), PL_EINVAL);
     assert_int_equal(pl_doc_column_u32(&d, h, n, 7), PL_EINVAL);
     pl_buf_clear(&b);
     pl_mp_w_ext(&b, PL_EXT_I64, pl_str_mem(in, 23)); /* not a multiple of 8 */
@@ -139,6 +139,40 @@ static void columns_come_packed_or_as_lists(void **state)
     assert_int_equal(pl_doc_column_u32(&d, h, 3, 7), 0);
     assert_true(h[0] == 7 && h[1] == 7 && h[2] == 2);
     pl_buf_fini(&b);
+}
+
+static int time_of(const char *bytes, size_t n, int64_t *ms)
+{
+    struct pl_buf b = PL_BUF_INIT;
+    struct pl_doc d;
+    size_t count = 0;
+    pl_mp_w_ext(&b, -1, pl_str_mem(bytes, n));
+    d = open_mp(&b);
+    if (d.kind == PL_DOC_TIME) {
+        assert_int_equal(pl_doc_count(&d, &count), 0);
+        assert_int_equal(count, 1);
+        assert_int_equal(pl_doc_i64(&d, ms), PL_EINVAL); /* no handle, no number */
+    }
+    int e = d.kind == PL_DOC_TIME ? pl_doc_time(&d, ms) : PL_EUNSUPPORTED;
+    pl_buf_fini(&b);
+    return e;
+}
+
+static void timestamps_of_msgpack_are_times_in_each_of_their_lengths(void **state)
+{
+    int64_t ms = 0;
+    (void)state;
+    assert_int_equal(time_of("\x65\x53\xf1\x00", 4, &ms), 0);
+    assert_int_equal(ms, 1700000000000);
+    /* 999999999 ns << 34 | 1700000000 */
+    assert_int_equal(time_of("\xee\x6b\x27\xfc\x65\x53\xf1\x00", 8, &ms), 0);
+    assert_int_equal(ms, 1700000000999);
+    assert_int_equal(time_of("\x00\x0f\x42\x40\xff\xff\xff\xff\xff\xff\xff\xff", 12, &ms), 0);
+    assert_int_equal(ms, -999);
+    assert_int_equal(time_of("\x3b\x9a\xca\x00\0\0\0\0\0\0\0\1", 12, &ms), PL_EINVAL);
+    assert_int_equal(time_of("\0\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 12, &ms), PL_EINVAL);
+    assert_int_equal(time_of("\0\0\0\0\x80\0\0\0\0\0\0\0", 12, &ms), PL_EINVAL);
+    assert_int_equal(time_of("\0\0\0\0\0", 5, &ms), PL_EUNSUPPORTED);
 }
 
 static void bodies_that_cannot_be_read_say_why_and_where(void **state)
@@ -213,6 +247,7 @@ int main(void)
         cmocka_unit_test(numbers_may_be_the_words_that_json_has_none_for),
         cmocka_unit_test(times_are_whole_numbers),
         cmocka_unit_test(columns_come_packed_or_as_lists),
+        cmocka_unit_test(timestamps_of_msgpack_are_times_in_each_of_their_lengths),
         cmocka_unit_test(bodies_that_cannot_be_read_say_why_and_where),
         cmocka_unit_test(flipped_and_cut_bodies_are_refused_or_walked_within_their_bytes),
     };
