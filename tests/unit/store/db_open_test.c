@@ -1,5 +1,6 @@
 /* A process killed at any step of a flush, a sealing, an erase or a removal: the next one finds the
  * state before or after it, whole, and nothing left lying about. */
+/* faults */
 #include "tests/unit/store/engine_place.h"
 #include <dirent.h>
 #include <signal.h>
