@@ -283,7 +283,7 @@ int pl_journal_cut(struct pl_journal *j, uint64_t seq)
         rotate_and_wait(j);
     }
     size_t n = 0; /* never the newest */
-    while (n + 1 < j->n_files && j->files[n].last <= seq && j->files[n + 1].first <= seq + 1) {
+    while (n + 1 < j->n_files && j->files[n].last <= seq) {
         n++;
     }
     size_t removed = 0;

@@ -32,7 +32,7 @@ void pl__journal_head_put(uint8_t *to, uint64_t first_seq);
 bool pl__journal_head_get(const uint8_t *p, uint64_t *first_seq);
 
 struct pl__journal_file {
-    uint64_t first, last; /* sequences; last < first: no frame */
+    uint64_t first, last; /* sequences, marks not counted; last < first: no frame */
     uint64_t bytes;       /* up to the end of its last frame */
 };
 void pl__journal_path(char out[PATH_MAX], const char *dir, uint64_t first);

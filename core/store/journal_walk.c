@@ -210,7 +210,7 @@ static int walk_file(struct reading *r, struct pl__journal_file *file, uint64_t 
             rc = w->each(w->ctx, &h, r->data->p + at + PL__FRAME_HEAD, r->data);
         }
         at += pl__frame_span(h.n);
-        file->last = *seq;
+        file->last = h.type == PL__FRAME_MARK ? file->last : *seq;
         file->bytes = at < r->size ? at : r->size;
         ++*seq;
     }

@@ -251,7 +251,6 @@ static void mark(struct pl_journal *j)
     j->marked = true;
     atomic_fetch_add(&j->bytes, (uint64_t)PL__FRAME_HEAD);
     pthread_mutex_lock(&j->lock);
-    j->files[j->n_files - 1].last = j->next_seq - 1;
     j->files[j->n_files - 1].bytes = j->at;
     pthread_mutex_unlock(&j->lock);
 }

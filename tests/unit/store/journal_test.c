@@ -455,6 +455,23 @@ TEST(files_follow_each_other_and_are_cut_while_the_sequence_goes_on)
     rig_fini(&r);
 }
 
+TEST(a_cut_at_the_last_frame_leaves_an_empty_file_only)
+{
+    struct rig r;
+    char path[PATH_MAX];
+    rig_init(&r);
+    write_one(&r, "flushed");
+    assert_int_equal(pl_journal_cut(r.j, r.last_seq), 0); /* the mark behind it holds nothing */
+    assert_true(file_path(&r, 0, path));
+    assert_false(file_path(&r, 1, path));
+    assert_in_range(pl_journal_bytes(r.j), 0, 100);
+    rig_close(&r);
+    assert_int_equal(rig_open(&r, 1), 0);
+    assert_int_equal(r.n_replayed, 0);
+    assert_int_equal(r.n_found, 0);
+    rig_fini(&r);
+}
+
 TEST(sequences_begin_behind_what_the_caller_knows)
 {
     struct rig r;
@@ -743,6 +760,7 @@ int main(void)
         cmocka_unit_test(a_hole_in_the_last_group_cuts_what_follows_in_it),
         cmocka_unit_test(a_hole_in_a_group_that_was_synced_is_damage_and_the_rest_of_it_is_read),
         cmocka_unit_test(files_follow_each_other_and_are_cut_while_the_sequence_goes_on),
+        cmocka_unit_test(a_cut_at_the_last_frame_leaves_an_empty_file_only),
         cmocka_unit_test(sequences_begin_behind_what_the_caller_knows),
         cmocka_unit_test(a_missing_file_is_damage),
         cmocka_unit_test(a_damaged_file_head_is_reported_and_its_frames_are_read),
