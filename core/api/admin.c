@@ -88,8 +88,20 @@ static void progress(void *ctx, uint64_t done, uint64_t total)
 
 static void work_backup(struct pl_job *job)
 {
-    int e = pl_store_backup(job->api->conf.store, job->text.p, progress, job->api);
-    finish(job, e, "backup");
+    struct pl_api *a = job->api;
+    a->backup_done = a->backup_total = 0;
+    int e = pl_store_backup(a->conf.store, job->text.p, progress, a);
+    if (e == PL_EEXIST) {
+        pl__job_error(job, e,
+                      "backup: %s holds a data directory (it has a file LOCK): name another",
+                      job->text.p);
+    } else if (e < 0) {
+        pl__job_error(job, e == PL_ENOTFOUND ? PL_EIO : e, "backup into %s: %s", job->text.p,
+                      pl_err_text(e));
+    } else {
+        pl_buf_f(&job->out, "{\"status\":\"success\",\"data\":{\"bytes\":%llu}}",
+                 (unsigned long long)a->backup_done);
+    }
 }
 
 void pl__ep_backup(struct pl_api *a, struct pl_http_req *req)

@@ -83,19 +83,25 @@ static int admit(void *ctx, struct pl_http_req *req, uint64_t content_length, co
     return 0;
 }
 
+/* "GET, HEAD, POST": what Allow says. */
+static pl_str methods_text(unsigned allowed, char out[40])
+{
+    int n = snprintf(out, 40, "%s%s%sOPTIONS", (allowed & PL_M_GET) ? "GET, HEAD, " : "",
+                     (allowed & PL_M_POST) ? "POST, " : "", (allowed & PL_M_PUT) ? "PUT, " : "");
+    return pl_str_mem(out, (size_t)n);
+}
+
 static void not_found(struct pl_http_req *req, unsigned allowed)
 {
+    char text[40];
     if (req->method == PL_OPTIONS && allowed) {
-        pl_http_reply_header(req, "Access-Control-Allow-Methods",
-                             PL_STR("GET, POST, PUT, OPTIONS"));
+        pl_http_reply_header(req, "Access-Control-Allow-Methods", methods_text(allowed, text));
         pl_http_reply_header(req, "Access-Control-Allow-Headers",
-                             PL_STR("Accept, Authorization, Content-Type, Origin, X-Scope-OrgID"));
+                             PL_STR("Accept, Authorization, Content-Encoding, Content-Type, "
+                                    "Idempotency-Key, Origin, X-Scope-OrgID"));
         pl_http_reply(req, 204, NULL, NULL);
     } else if (allowed) {
-        pl_http_reply_header(req, "Allow",
-                             (allowed & PL_M_GET)
-                                 ? ((allowed & PL_M_POST) ? PL_STR("GET, POST") : PL_STR("GET"))
-                                 : PL_STR("POST"));
+        pl_http_reply_header(req, "Allow", methods_text(allowed, text));
         pl_http_reply_text(req, 405, "method not allowed here: see Allow\n");
     } else {
         pl_http_reply_text(req, 404, "no such path: GET / lists what there is\n");

@@ -190,6 +190,12 @@ void pl__ep_export(struct pl_api *a, struct pl_http_req *req)
         export_free(x);
         return;
     }
+    if (x->t1 < x->t0) {
+        pl__reply_error(req, PL_EPARSE,
+                        "invalid parameter \"end\": end timestamp must not be before start time");
+        export_free(x);
+        return;
+    }
     req->user = x;
     req->on_abort = on_abort;
     next_piece(x);

@@ -48,7 +48,6 @@ bool pl__tenant(struct pl_api *a, struct pl_http_req *req, bool create, struct p
 bool pl__time_param(struct pl_http_req *req, const char *name, int64_t *out_ms);
 bool pl__duration_param(struct pl_http_req *req, const char *name, int64_t *out_ms);
 bool pl__u64_param(struct pl_http_req *req, const char *name, uint64_t *out);
-int pl__time_parse(pl_str s, int64_t *out_ms);
 /** The i-th segment (0-based) of the path. */
 pl_str pl__segment(pl_str path, size_t i);
 /** All match[] parameters, parsed; free with pl__selectors_fini. */

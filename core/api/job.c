@@ -92,12 +92,12 @@ void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
         int err, status;
         const char *type;
     } kinds[] = {
-        {PL_EPARSE, 400, "bad_data"},       {PL_EINVAL, 422, "execution"},
-        {PL_ELIMIT, 422, "execution"},      {PL_ETIMEOUT, 503, "timeout"},
-        {PL_ECANCELED, 499, "canceled"},    {PL_EUNSUPPORTED, 422, "execution"},
-        {PL_ENOTFOUND, 404, "not_found"},   {PL_EBUSY, 429, "unavailable"},
-        {PL_ECLOSED, 503, "unavailable"},   {PL_ENOSPC, 507, "unavailable"},
-        {PL_EREADONLY, 503, "unavailable"},
+        {PL_EPARSE, 400, "bad_data"},     {PL_EINVAL, 422, "execution"},
+        {PL_ELIMIT, 422, "execution"},    {PL_ETIMEOUT, 503, "timeout"},
+        {PL_ECANCELED, 499, "canceled"},  {PL_EUNSUPPORTED, 422, "execution"},
+        {PL_ENOTFOUND, 404, "not_found"}, {PL_EBUSY, 429, "unavailable"},
+        {PL_EEXIST, 409, "bad_data"},     {PL_ECLOSED, 503, "unavailable"},
+        {PL_ENOSPC, 507, "unavailable"},  {PL_EREADONLY, 503, "unavailable"},
     };
     char text[1024];
     va_list ap;

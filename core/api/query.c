@@ -6,7 +6,11 @@ static int64_t deadline(struct pl_api *a, int64_t timeout_ms)
     if (timeout_ms <= 0 || timeout_ms > a->conf.query_timeout_ms) {
         timeout_ms = a->conf.query_timeout_ms;
     }
-    return pl_mono_ns(a->conf.clock) + timeout_ms * 1000000;
+    int64_t ns; /* of 292 years and more: none */
+    return __builtin_mul_overflow(timeout_ms, 1000000, &ns) ||
+                   __builtin_add_overflow(ns, pl_mono_ns(a->conf.clock), &ns)
+               ? 0
+               : ns;
 }
 
 static void run(struct pl_job *job)

@@ -71,11 +71,14 @@ void pl__ep_runtimeinfo(struct pl_api *a, struct pl_http_req *req)
     struct pl_buf out = PL_BUF_INIT;
     struct pl_json_w w = begin(&out);
     struct pl_store_stats s = {0};
-    char cwd[4096], text[PL_NUMBER_MAX];
+    struct pl_buf text = PL_BUF_INIT;
+    char cwd[4096];
     pl_store_stats(a->conf.store, &s);
     pl_json_obj(&w);
     pl_json_key(&w, "startTime");
-    pl_json_str(&w, pl_str_mem(text, pl_number_time_ms(a->started_ms, text)));
+    pl_time_text(a->started_ms, &text);
+    pl_json_str(&w, pl_buf_view(&text));
+    pl_buf_fini(&text);
     text_field(&w, "CWD", getcwd(cwd, sizeof(cwd)) ? cwd : "");
     int_field(&w, "loops", (int64_t)a->n_loops);
     int_field(&w, "journalSequence", (int64_t)s.journal_seq);

@@ -123,12 +123,14 @@ void pl__write_error(struct pl_write *w)
         words = "too much waits to be written (--journal-queue-bytes): try again";
         break;
     case PL_ENOSPC:
-        words = "the disk is nearly full (--disk-reserve-bytes): writes are taken again when there is "
-                "room";
+        words =
+            "the disk is nearly full (--disk-reserve-bytes): writes are taken again when there is "
+            "room";
         break;
     case PL_EREADONLY:
-        words = "a sync of the journal failed: writes are refused until the server is restarted; the "
-                "log names the file";
+        words =
+            "a sync of the journal failed: writes are refused until the server is restarted; the "
+            "log names the file";
         break;
     case PL_ECLOSED:
         words = "shutting down";
@@ -137,7 +139,8 @@ void pl__write_error(struct pl_write *w)
     pl__reply_error(w->req, w->err, "%s", words);
 }
 
-static void reject_text(struct pl_buf *out, const struct pl_ingest_report *r, const struct pl_reject *j)
+static void reject_text(struct pl_buf *out, const struct pl_ingest_report *r,
+                        const struct pl_reject *j)
 {
     pl_buf_f(out, "%s %llu: %s", r->unit, (unsigned long long)j->at, pl_reject_text(j->why));
     if (j->text[0]) {

@@ -86,7 +86,8 @@ int pl_answer_parse(pl_str json, struct pl_answer *out)
     struct pl_json_r r;
     enum pl_json_tok t;
     int e = 0;
-    bool type = false, metric = false, warnings = false;
+    bool type = false, metric = false, result = false;
+    const char *note = NULL;
     *out = (struct pl_answer){0};
     pl_arena_init(&out->arena, 0);
     pl_json_r_init(&r, json);
@@ -96,12 +97,15 @@ int pl_answer_parse(pl_str json, struct pl_answer *out)
         } else if (t == PL_JSON_KEY) {
             type = pl_str_eq(r.str, PL_STR("resultType"));
             metric = pl_str_eq(r.str, PL_STR("metric"));
-            warnings = pl_str_eq(r.str, PL_STR("warnings"));
+            result = result || pl_str_eq(r.str, PL_STR("result"));
+            note = pl_str_eq(r.str, PL_STR("warnings")) ? "warning"
+                   : pl_str_eq(r.str, PL_STR("infos"))  ? "info"
+                                                        : NULL;
         } else if (t == PL_JSON_STR && type) {
             out->range = pl_str_eq(r.str, PL_STR("matrix"));
             type = false;
-        } else if (t == PL_JSON_STR && warnings) {
-            out->warnings = pl_arena_dup(&out->arena, r.str);
+        } else if (t == PL_JSON_STR && note) {
+            pl_buf_f(&out->notes, "%s: %.*s\n", note, PL_PRS(r.str));
         } else if (t == PL_JSON_OBJ && metric) {
             e = labels(out, &r);
             metric = false;
@@ -110,7 +114,7 @@ int pl_answer_parse(pl_str json, struct pl_answer *out)
         }
     }
     pl_json_r_fini(&r);
-    return e;
+    return e < 0 || result ? e : PL_EPARSE;
 }
 
 void pl_answer_fini(struct pl_answer *a)
@@ -120,5 +124,6 @@ void pl_answer_fini(struct pl_answer *a)
         free(a->series[i].v);
     }
     free(a->series);
+    pl_buf_fini(&a->notes);
     pl_arena_fini(&a->arena);
 }

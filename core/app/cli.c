@@ -1,5 +1,6 @@
 /* See cli.h. Thread: main. */
 #include "core/app/cli.h"
+#include "core/app/config.h"
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,6 +22,12 @@ static void help(const struct pl_cli *c)
     printf("  %-24s %s\n", "--help", "this text");
 }
 
+/* `perilune query -1` is an expression. */
+static bool negative_number(pl_str s)
+{
+    return s.p[0] == '-' && ((s.p[1] >= '0' && s.p[1] <= '9') || s.p[1] == '.');
+}
+
 static const char **find_option(struct pl_cli *c, pl_str name, bool *flag)
 {
     *flag = false;
@@ -39,8 +46,27 @@ static const char **find_option(struct pl_cli *c, pl_str name, bool *flag)
     return NULL;
 }
 
+static int unknown_option(const struct pl_cli *c, const char *arg, pl_str name)
+{
+    const char *near = NULL;
+    size_t best = PL_NEAR + 1;
+    for (size_t i = 0; i < c->n_options + (c->server ? 2 : 0); i++) {
+        const char *known = i < c->n_options    ? c->options[i].name
+                            : i == c->n_options ? "url"
+                                                : "tenant";
+        size_t d = pl_name_distance(name, pl_str_c(known));
+        if (d < best) {
+            best = d;
+            near = known;
+        }
+    }
+    return pl_cli_fail(c, PL_EXIT_USAGE, "unknown option %s: %s%s", arg,
+                       near ? "did you mean --" : "--help lists them", near ? near : "");
+}
+
 int pl_cli_parse(struct pl_cli *c, int argc, char **argv)
 {
+    bool only_arguments = false;
     c->args = calloc((size_t)argc + 1, sizeof(*c->args));
     if (!c->args) {
         return pl_cli_fail(c, PL_EXIT_FAILED, "out of memory");
@@ -48,9 +74,21 @@ int pl_cli_parse(struct pl_cli *c, int argc, char **argv)
     for (int i = 0; i < argc; i++) {
         bool flag;
         pl_str value = pl_str_c(argv[i]);
-        if (!pl_str_starts(value, PL_STR("--"))) {
+        if (only_arguments || value.n < 2 || value.p[0] != '-' || negative_number(value)) {
             c->args[c->n_args++] = argv[i];
             continue;
+        }
+        if (pl_str_eq(value, PL_STR("--"))) {
+            only_arguments = true;
+            continue;
+        }
+        if (pl_str_eq(value, PL_STR("-h"))) {
+            help(c);
+            return PL_EXIT_OK;
+        }
+        if (value.p[1] != '-') {
+            return pl_cli_fail(c, PL_EXIT_USAGE, "unknown option %s: options begin with two dashes",
+                               argv[i]);
         }
         pl_str name = pl_str_cut(&value, '=');
         name.p += 2;
@@ -61,7 +99,10 @@ int pl_cli_parse(struct pl_cli *c, int argc, char **argv)
         }
         const char **to = find_option(c, name, &flag);
         if (!to) {
-            return pl_cli_fail(c, PL_EXIT_USAGE, "unknown option %s: --help lists them", argv[i]);
+            return unknown_option(c, argv[i], name);
+        }
+        if (value.p && flag) {
+            return pl_cli_fail(c, PL_EXIT_USAGE, "--%.*s takes no value", PL_PRS(name));
         }
         if (value.p) {
             *to = value.p;
@@ -103,10 +144,9 @@ int pl_cli_client(const struct pl_cli *c, struct pl_client **out)
     return 0;
 }
 
-/* The error's words out of {"error":"..."}, or the body as it is. */
-static void tell_error(const struct pl_cli *c, const struct pl_client_reply *r)
+void pl_cli_tell_error(const struct pl_cli *c, int status, pl_str body)
 {
-    pl_str body = pl_str_trim(pl_buf_view(&r->body));
+    body = pl_str_trim(body);
     const char *at = body.n ? memmem(body.p, body.n, "\"error\":\"", 9) : NULL;
     if (at) {
         const char *end = body.p + body.n;
@@ -118,13 +158,17 @@ static void tell_error(const struct pl_cli *c, const struct pl_client_reply *r)
         }
         body.n = n < body.n ? n : body.n;
     }
-    pl_cli_fail(c, 0, "the server says %d: %.*s", r->status, body.n < 2000 ? (int)body.n : 2000,
+    char number[16] = "";
+    if (status != 200) {
+        snprintf(number, sizeof(number), " %d", status);
+    }
+    pl_cli_fail(c, 0, "the server says%s: %.*s", number, body.n < 2000 ? (int)body.n : 2000,
                 body.p ? body.p : "");
 }
 
-int pl_cli_request(const struct pl_cli *c, struct pl_client *client, const char *method,
-                   const char *path, const char *content_type, pl_str body,
-                   struct pl_client_reply *out)
+int pl_cli_request_any(const struct pl_cli *c, struct pl_client *client, const char *method,
+                       const char *path, const char *content_type, pl_str body,
+                       struct pl_client_reply *out)
 {
     char why[256];
     for (unsigned waited = 0;; waited++) {
@@ -134,14 +178,24 @@ int pl_cli_request(const struct pl_cli *c, struct pl_client *client, const char 
         }
         bool later = out->status == 429 || out->status == 503;
         if (!later || waited >= 60) {
-            break;
+            return 0;
         }
         unsigned pause = out->retry_after_s > 0 ? (unsigned)out->retry_after_s : 1;
         pl_client_reply_fini(out);
         sleep(pause < 10 ? pause : 10);
     }
+}
+
+int pl_cli_request(const struct pl_cli *c, struct pl_client *client, const char *method,
+                   const char *path, const char *content_type, pl_str body,
+                   struct pl_client_reply *out)
+{
+    int code = pl_cli_request_any(c, client, method, path, content_type, body, out);
+    if (code) {
+        return code;
+    }
     if (out->status < 200 || out->status > 299) {
-        tell_error(c, out);
+        pl_cli_tell_error(c, out->status, pl_buf_view(&out->body));
         pl_client_reply_fini(out);
         return PL_EXIT_FAILED;
     }

@@ -18,7 +18,8 @@ struct pl_cli {
     const char **args; /* what is not an option */
     size_t n_args;
 };
-/** Reads argv into the options; prints --help. @return -1 to go on, else the exit code. */
+/** Reads argv into the options; prints --help. `--` ends the options. @return -1 to go on, else the
+ * exit code. */
 int pl_cli_parse(struct pl_cli *c, int argc, char **argv);
 void pl_cli_fini(struct pl_cli *c);
 /** "perilune push: why" on stderr; returns `code`. */
@@ -27,11 +28,17 @@ int pl_cli_fail(const struct pl_cli *c, int code, const char *fmt, ...)
 
 /** Connect by --url (default http://127.0.0.1:1969, PERILUNE_URL). */
 int pl_cli_client(const struct pl_cli *c, struct pl_client **out);
-/** A request; 429 and 503 are tried again, as Retry-After says, for a minute. An answer that is not
- *  2xx is told on stderr. @return 0 and the reply, or an exit code (> 0). */
+/** A request; 429 and 503 are tried again, as Retry-After says, for about a minute.
+ *  @return 0 and the reply, whatever its status, or an exit code (> 0) */
+int pl_cli_request_any(const struct pl_cli *c, struct pl_client *client, const char *method,
+                       const char *path, const char *content_type, pl_str body,
+                       struct pl_client_reply *out);
+/** The same; an answer that is not 2xx is told on stderr, and is an exit code. */
 int pl_cli_request(const struct pl_cli *c, struct pl_client *client, const char *method,
                    const char *path, const char *content_type, pl_str body,
                    struct pl_client_reply *out);
+/** An answer that is not 2xx: the words of {"error":"..."}, or the body as it is, on stderr. */
+void pl_cli_tell_error(const struct pl_cli *c, int status, pl_str body);
 /** Append `&name=value` (or `?` first), encoded. */
 void pl_cli_param(struct pl_buf *path, const char *name, pl_str value);
 

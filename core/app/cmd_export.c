@@ -27,23 +27,44 @@ static void matches(struct pl_buf *path, const struct pl_cli *c, size_t from, co
 struct export
 {
     struct pl_progress progress;
-    uint64_t bytes, lines;
+    struct pl_buf held; /* the line that has not ended yet */
+    uint64_t lines;
     bool failed;
 };
 
+static int lines(struct export *x, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        size_t end = (size_t)((uint8_t *)memchr(x->held.p + at, '\n', n - at) - x->held.p) + 1;
+        pl_str line = pl_str_mem(x->held.p + at, end - at);
+        if (!pl_str_starts(line, PL_STR("{\"labels\":"))) {
+            x->failed = true;
+            return PL_ECANCELED;
+        }
+        if (fwrite(line.p, 1, line.n, stdout) != line.n) {
+            return PL_EIO;
+        }
+        at = end;
+        x->lines++;
+    }
+    memmove(x->held.p, x->held.p + n, x->held.n - n);
+    x->held.n -= n;
+    pl_progress_at(&x->progress, x->lines, 0, "lines");
+    return 0;
+}
+
+/* Lines are kept whole, so that what is no sample does not get into the output: the line with which
+ * the server ends where it could not go on, and the answer that says that it does not even begin.
+ */
 static int piece(void *ctx, pl_str part)
 {
     struct export *x = ctx;
-    if (fwrite(part.p, 1, part.n, stdout) != part.n) {
-        return PL_EIO;
+    pl_buf_str(&x->held, part);
+    size_t n = x->held.n;
+    while (n > 0 && x->held.p[n - 1] != '\n') {
+        n--;
     }
-    for (size_t i = 0; i < part.n; i++) {
-        x->lines += part.p[i] == '\n';
-    }
-    x->failed = x->failed || (part.n && memmem(part.p, part.n, "\n{\"error\":", 10));
-    x->bytes += part.n;
-    pl_progress_at(&x->progress, x->lines, 0, "lines");
-    return 0;
+    return n ? lines(x, n) : x->held.failed ? PL_ENOMEM : 0;
 }
 
 static int run_export(struct pl_cli *c, const char *start, const char *end)
@@ -64,11 +85,16 @@ static int run_export(struct pl_cli *c, const char *start, const char *end)
                              why, sizeof(why));
     if (e < 0) {
         code = pl_cli_fail(c, PL_EXIT_UNREACHABLE, "%s", why);
-    } else if (status != 200 || x.failed || fflush(stdout) != 0) {
-        code = pl_cli_fail(c, PL_EXIT_FAILED, "status %d: the output ends early", status);
+    } else if (fflush(stdout) != 0 || ferror(stdout)) {
+        code = pl_cli_fail(c, PL_EXIT_FAILED, "the output cannot be written: it ends early");
+    } else if (status != 200 || x.failed || x.held.n) {
+        pl_cli_tell_error(c, status, pl_buf_view(&x.held));
+        code = pl_cli_fail(c, PL_EXIT_FAILED, "the output ends early, after %llu lines",
+                           (unsigned long long)x.lines);
     } else {
         pl_progress_end(&x.progress, x.lines, "lines");
     }
+    pl_buf_fini(&x.held);
     pl_buf_fini(&path);
     pl_client_free(client);
     return code;

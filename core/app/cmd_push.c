@@ -29,7 +29,7 @@ struct sender {
     struct pl_buf path;
     struct pl_progress progress;
     uint64_t sent, total, lines; /* bytes; lines that are durable */
-    uint64_t accepted, rejected;
+    uint64_t rejected;
 };
 
 static uint64_t field(pl_str json, const char *key)
@@ -56,26 +56,50 @@ static uint64_t count_lines(pl_str s)
     return n;
 }
 
+/* What the reply says was left out: `"rejected":3` of our own, or a 400 with `3 rejected: ` of
+ * remote write and InfluxDB, whose good part is stored too. 0: none, or the whole was refused. */
+static uint64_t rejected_of(int status, pl_str body)
+{
+    if (status != 400) {
+        return field(body, "\"rejected\":");
+    }
+    uint64_t n = field(body, "\"error\":\"partial write: ");
+    pl_str first = body;
+    if (!n && pl_str_u64(pl_str_cut(&first, ' '), &n) == 0 &&
+        !(first.p && pl_str_starts(first, PL_STR("rejected: ")))) {
+        n = 0;
+    }
+    return n;
+}
+
+static int told_lines(const struct sender *s, int code)
+{
+    if (s->format->lines) {
+        pl_cli_fail(s->cli, 0, "the first %llu lines are durable", (unsigned long long)s->lines);
+    }
+    return code;
+}
+
 static int send_piece(struct sender *s, pl_str piece)
 {
     struct pl_client_reply r = {0};
     pl_buf_u8(&s->path, 0);
     s->path.n--;
-    int code = pl_cli_request(s->cli, s->client, "POST", (char *)s->path.p, s->format->content_type,
-                              piece, &r);
+    int code = pl_cli_request_any(s->cli, s->client, "POST", (char *)s->path.p,
+                                  s->format->content_type, piece, &r);
     if (code) {
-        if (s->format->lines) {
-            pl_cli_fail(s->cli, 0, "the first %llu lines are durable",
-                        (unsigned long long)s->lines);
-        }
-        return code;
+        return told_lines(s, code);
     }
-    pl_str body = pl_buf_view(&r.body);
-    uint64_t rejected = field(body, "\"rejected\":");
-    s->accepted += field(body, "\"accepted\":");
+    pl_str body = pl_str_trim(pl_buf_view(&r.body));
+    uint64_t rejected = rejected_of(r.status, body);
+    if (!rejected && (r.status < 200 || r.status > 299)) {
+        pl_cli_tell_error(s->cli, r.status, body);
+        pl_client_reply_fini(&r);
+        return told_lines(s, PL_EXIT_FAILED);
+    }
     s->rejected += rejected;
     if (rejected) {
-        fprintf(stderr, "\n%.*s\n", body.n < 2000 ? (int)body.n : 2000, body.p);
+        pl_cli_fail(s->cli, 0, "%.*s", body.n < 2000 ? (int)body.n : 2000, body.p);
     }
     pl_client_reply_fini(&r);
     s->sent += piece.n;
@@ -172,8 +196,8 @@ static int run(struct pl_cli *c, const char *format, const char *precision, cons
         pl_client_free(s.client);
     }
     if (code == 0 && s.rejected) {
-        code = pl_cli_fail(c, PL_EXIT_FAILED, "%llu rejected, %llu samples accepted",
-                           (unsigned long long)s.rejected, (unsigned long long)s.accepted);
+        code = pl_cli_fail(c, PL_EXIT_FAILED, "%llu rejected; the rest is durable",
+                           (unsigned long long)s.rejected);
     }
     if (fd > 0) {
         close(fd);

@@ -4,21 +4,21 @@
 #include "core/codec/codec.h"
 #include "core/model/model.h"
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-static void time_text(double t, char *out, size_t n)
+/* Seconds, as the answer has them, to a date. */
+static pl_str date(struct pl_buf *room, double t)
 {
-    time_t seconds = (time_t)t;
-    struct tm tm;
-    gmtime_r(&seconds, &tm);
-    size_t k = strftime(out, n, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + k, n - k, ".%03dZ", (int)((t - (double)seconds) * 1000 + 0.5));
+    double ms = t * 1000;
+    pl_buf_clear(room);
+    pl_time_text((int64_t)(ms < 0 ? ms - 0.5 : ms + 0.5), room);
+    return pl_buf_view(room);
 }
 
 static void print_table(const struct pl_answer *a)
 {
-    char when[40], value[PL_NUMBER_MAX];
+    char value[PL_NUMBER_MAX];
+    struct pl_buf when = PL_BUF_INIT;
     size_t widest = 0;
     for (size_t i = 0; i < a->n; i++) {
         widest = a->series[i].labels.n > widest ? a->series[i].labels.n : widest;
@@ -33,14 +33,14 @@ static void print_table(const struct pl_answer *a)
         }
         for (size_t k = 0; k < s->n; k++) {
             size_t n = pl_number_text(s->v[k], value);
-            time_text(s->t[k], when, sizeof(when));
             if (a->range) {
-                printf("  %s  %.*s\n", when, (int)n, value);
+                printf("  %.*s  %.*s\n", PL_PRS(date(&when, s->t[k])), (int)n, value);
             } else {
                 printf("%-*.*s  %.*s\n", (int)widest, PL_PRS(s->labels), (int)n, value);
             }
         }
     }
+    pl_buf_fini(&when);
 }
 
 static void csv_cell(pl_str s)
@@ -74,7 +74,7 @@ static void print_plot(const struct pl_answer *a)
     struct winsize w;
     struct pl_buf out = PL_BUF_INIT;
     int width = ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_col > 40 ? w.ws_col - 15 : 80;
-    pl_answer_plot(a, width, 16, &out);
+    pl_answer_plot(a, width, 16, isatty(1) == 1, &out);
     fwrite(out.p, 1, out.n, stdout);
     pl_buf_fini(&out);
 }
@@ -91,9 +91,7 @@ static int print(const struct pl_cli *c, const char *format, pl_str json)
         pl_answer_fini(&a);
         return pl_cli_fail(c, PL_EXIT_FAILED, "the answer cannot be read");
     }
-    if (a.warnings.n) {
-        fprintf(stderr, "warning: %.*s\n", PL_PRS(a.warnings));
-    }
+    fwrite(a.notes.p, 1, a.notes.n, stderr);
     if (strcmp(format, "csv") == 0) {
         print_csv(&a);
     } else if (strcmp(format, "plot") == 0) {
@@ -109,32 +107,86 @@ struct query {
     const char *format, *time, *start, *end, *step, *range;
 };
 
-/* --range 1h: until now, with a step that gives about 120 points. */
-static int path_of(const struct pl_cli *c, struct query *q, struct pl_buf *path)
+static int bad_time(const struct pl_cli *c, const char *option, const char *text)
 {
-    char text[64];
-    int64_t range = 0, now = pl_now_ms(&pl_clock_real);
-    bool plot = strcmp(q->format, "plot") == 0;
-    const char *span = q->range ? q->range : plot && !q->start ? "1h" : NULL;
-    if (span && pl_duration_parse(pl_str_c(span), &range) < 0) {
-        return pl_cli_fail(c, PL_EXIT_USAGE, "--range \"%s\" is not a duration, as 1h", span);
+    return pl_cli_fail(c, PL_EXIT_USAGE,
+                       "--%s \"%s\" is not a time: seconds since the epoch, or RFC 3339", option,
+                       text);
+}
+
+/* Options that do not go together are a mistake, which must not pass in silence. */
+static int check(const struct pl_cli *c, const struct query *q)
+{
+    const char *why = NULL;
+    bool range = q->range || q->start || strcmp(q->format, "plot") == 0;
+    if (q->time && (q->range || q->start || q->end)) {
+        why = "--time is an instant: it does not go with --range, --start, --end";
+    } else if (q->range && q->start) {
+        why = "--range and --start both say where to begin: give one";
+    } else if (q->end && !range) {
+        why = "--end needs --start or --range";
+    } else if (q->step && !range) {
+        why = "--step needs --start or --range";
     }
-    pl_buf_z(path, range || q->start ? "/api/v1/query_range" : "/api/v1/query");
+    return why ? pl_cli_fail(c, PL_EXIT_USAGE, "%s", why) : 0;
+}
+
+/* start and end of a range, and a step that gives about 120 points. */
+static int range_of(const struct pl_cli *c, const struct query *q, int64_t *t0, int64_t *t1,
+                    int64_t *step)
+{
+    const char *span = q->range ? q->range : "1h";
+    int64_t ms;
+    *t1 = pl_now_ms(&pl_clock_real);
+    if (q->end && pl_time_parse(pl_str_c(q->end), t1) < 0) {
+        return bad_time(c, "end", q->end);
+    }
+    if (q->start) {
+        if (pl_time_parse(pl_str_c(q->start), t0) < 0) {
+            return bad_time(c, "start", q->start);
+        }
+    } else if (pl_duration_parse(pl_str_c(span), &ms) < 0 || ms == 0) {
+        return pl_cli_fail(c, PL_EXIT_USAGE, "--range \"%s\" is not a duration, as 1h", span);
+    } else {
+        *t0 = *t1 - ms;
+    }
+    *step = *t1 > *t0 ? (*t1 - *t0) / 120000 * 1000 : 1000;
+    *step = *step > 1000 ? *step : 1000;
+    if (q->step && pl_duration_parse(pl_str_c(q->step), step) < 0) {
+        return pl_cli_fail(c, PL_EXIT_USAGE, "--step \"%s\" is not a duration, as 15s", q->step);
+    }
+    return 0;
+}
+
+static void time_param(struct pl_buf *path, const char *name, int64_t ms)
+{
+    char text[PL_NUMBER_MAX];
+    pl_cli_param(path, name, pl_str_mem(text, pl_number_time_ms(ms, text)));
+}
+
+static int path_of(const struct pl_cli *c, const struct query *q, struct pl_buf *path)
+{
+    int64_t t0, t1, step;
+    int code = check(c, q);
+    if (code) {
+        return code;
+    }
+    bool range = q->range || q->start || (strcmp(q->format, "plot") == 0 && !q->time);
+    pl_buf_z(path, range ? "/api/v1/query_range" : "/api/v1/query");
     pl_cli_param(path, "query", pl_str_c(c->args[0]));
     if (range) {
-        snprintf(text, sizeof(text), "%lld.%03d", (long long)((now - range) / 1000), 0);
-        pl_cli_param(path, "start", pl_str_c(text));
-        snprintf(text, sizeof(text), "%lld.%03d", (long long)(now / 1000), (int)(now % 1000));
-        pl_cli_param(path, "end", pl_str_c(text));
-        snprintf(text, sizeof(text), "%lld", (long long)(range / 120000 > 0 ? range / 120000 : 1));
-        pl_cli_param(path, "step", pl_str_c(q->step ? q->step : text));
-    } else if (q->start) {
-        pl_cli_param(path, "start", pl_str_c(q->start));
-        snprintf(text, sizeof(text), "%lld", (long long)(now / 1000));
-        pl_cli_param(path, "end", pl_str_c(q->end ? q->end : text));
-        pl_cli_param(path, "step", pl_str_c(q->step ? q->step : "15s"));
+        code = range_of(c, q, &t0, &t1, &step);
+        if (code) {
+            return code;
+        }
+        time_param(path, "start", t0);
+        time_param(path, "end", t1);
+        time_param(path, "step", step);
     } else if (q->time) {
-        pl_cli_param(path, "time", pl_str_c(q->time));
+        if (pl_time_parse(pl_str_c(q->time), &t0) < 0) {
+            return bad_time(c, "time", q->time);
+        }
+        time_param(path, "time", t0);
     }
     pl_buf_u8(path, 0);
     return 0;
@@ -174,7 +226,7 @@ int pl_cmd_query(int argc, char **argv)
         {"format", "FORMAT", "table, json, csv or plot [table]", &q.format},
         {"time", "TIME", "at this instant [now]: seconds since the epoch, or RFC 3339", &q.time},
         {"range", "DURATION", "over the last hour, day ...: 1h, 1d", &q.range},
-        {"start", "TIME", "over a range from here ...", &q.start},
+        {"start", "TIME", "instead of --range: over a range from here ...", &q.start},
         {"end", "TIME", "... to here [now]", &q.end},
         {"step", "DURATION", "between the points of a range [about 120 points]", &q.step},
     };

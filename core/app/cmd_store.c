@@ -13,19 +13,11 @@ struct backup {
     struct pl_client *client;
     struct pl_buf path;
     int code;
+    uint64_t bytes; /* written, once done */
     _Atomic bool done;
 };
 
-static void ask(struct pl_task *task)
-{
-    struct backup *b = (struct backup *)task;
-    struct pl_client_reply r = {0};
-    b->code = pl_cli_request(b->cli, b->client, "POST", (char *)b->path.p, NULL, PL_STR_NULL, &r);
-    pl_client_reply_fini(&r);
-    b->done = true;
-}
-
-/* A metric of our own server; 0 when it cannot be had. */
+/* The number behind a name, in our metrics or JSON; 0 when it is not there. */
 static uint64_t metric(pl_str text, const char *name)
 {
     const char *at = text.n ? memmem(text.p, text.n, name, strlen(name)) : NULL;
@@ -38,7 +30,19 @@ static uint64_t metric(pl_str text, const char *name)
     return (uint64_t)x;
 }
 
-static void watch(struct backup *b, struct pl_progress *p, uint64_t *bytes)
+static void ask(struct pl_task *task)
+{
+    struct backup *b = (struct backup *)task;
+    struct pl_client_reply r = {0};
+    b->code = pl_cli_request(b->cli, b->client, "POST", (char *)b->path.p, NULL, PL_STR_NULL, &r);
+    if (b->code == 0) {
+        b->bytes = metric(pl_buf_view(&r.body), "\"bytes\":");
+        pl_client_reply_fini(&r);
+    }
+    b->done = true;
+}
+
+static void watch(struct backup *b, struct pl_progress *p)
 {
     struct pl_client *second;
     char why[200];
@@ -51,8 +55,8 @@ static void watch(struct backup *b, struct pl_progress *p, uint64_t *bytes)
         if (pl_client_do(second, "GET", "/metrics", NULL, NULL, PL_STR_NULL, &r, why,
                          sizeof(why)) == 0) {
             pl_str text = pl_buf_view(&r.body);
-            *bytes = metric(text, "\nperilune_backup_done_bytes ");
-            pl_progress_at(p, *bytes, metric(text, "\nperilune_backup_size_bytes "), "bytes");
+            pl_progress_at(p, metric(text, "\nperilune_backup_done_bytes "),
+                           metric(text, "\nperilune_backup_size_bytes "), "bytes");
             pl_client_reply_fini(&r);
         }
     }
@@ -65,7 +69,6 @@ static int run_backup(struct pl_cli *c)
     struct backup b = {.cli = c, .task.run = ask};
     struct pl_progress progress;
     struct pl_pool *pool;
-    uint64_t bytes = 0;
     if (c->n_args != 1) {
         return pl_cli_fail(c, PL_EXIT_USAGE, "give the directory of the backup");
     }
@@ -74,6 +77,8 @@ static int run_backup(struct pl_cli *c)
     } else if (getcwd(dir, sizeof(dir))) {
         size_t n = strlen(dir);
         snprintf(dir + n, sizeof(dir) - n, "/%s", c->args[0]);
+    } else {
+        return pl_cli_fail(c, PL_EXIT_FAILED, "the working directory cannot be named");
     }
     int code = pl_cli_client(c, &b.client);
     if (code || pl_pool_new(1, "backup", &pool) < 0) {
@@ -84,10 +89,10 @@ static int run_backup(struct pl_cli *c)
     pl_buf_u8(&b.path, 0);
     pl_progress_begin(&progress, "backup");
     pl_pool_submit(pool, &b.task);
-    watch(&b, &progress, &bytes);
+    watch(&b, &progress);
     pl_pool_free(pool);
     if (b.code == 0) {
-        pl_progress_end(&progress, bytes, "bytes");
+        pl_progress_end(&progress, b.bytes, "bytes");
     }
     pl_buf_fini(&b.path);
     pl_client_free(b.client);
@@ -145,9 +150,10 @@ static int check(const struct pl_cli *c, const char *dir)
     if (found < 0) {
         return pl_cli_fail(c, PL_EXIT_FAILED, "%s: %s", dir, pl_err_text((int)found));
     }
-    printf("%s: %s", dir, found ? "" : "no damage found\n");
     if (found) {
-        printf("%lld findings\n", (long long)found);
+        printf("%s: %lld findings\n", dir, (long long)found);
+    } else {
+        printf("%s: no damage found\n", dir);
     }
     return found ? PL_EXIT_DAMAGE : PL_EXIT_OK;
 }
@@ -178,8 +184,11 @@ static int run_restore(struct pl_cli *c, bool force)
     }
     if (!force) {
         int code = check(c, c->args[0]);
-        if (code) {
+        if (code == PL_EXIT_DAMAGE) {
             return pl_cli_fail(c, code, "the backup is damaged: --force restores what can be read");
+        }
+        if (code) {
+            return code;
         }
     }
     pl_progress_begin(&t.progress, "restore");

@@ -141,6 +141,17 @@ static int parse_bytes(pl_str s, uint64_t *out)
     return PL_EPARSE;
 }
 
+/* What counts things fits 32 bits wherever it goes. */
+static int parse_count(pl_str s, uint64_t *out)
+{
+    uint64_t x;
+    if (pl_str_u64(s, &x) < 0 || x > UINT32_MAX) {
+        return PL_EPARSE;
+    }
+    *out = x;
+    return 0;
+}
+
 static int parse_bool(pl_str s, bool *out)
 {
     bool yes = pl_str_ieq(s, PL_STR("true")) || pl_str_ieq(s, PL_STR("yes")) ||
@@ -188,8 +199,8 @@ int pl_config_set(struct pl_config *c, const struct pl_option *o, const char *te
         wanted = "true or false";
         break;
     case PL_OPTION_COUNT:
-        e = pl_str_u64(s, field(c, o));
-        wanted = "a number";
+        e = parse_count(s, field(c, o));
+        wanted = "a number up to 4294967295";
         break;
     case PL_OPTION_BYTES:
         e = parse_bytes(s, field(c, o));
@@ -216,8 +227,7 @@ const struct pl_option *pl_option_find(pl_str name)
     return NULL;
 }
 
-/* Levenshtein distance of short names. */
-static size_t distance(pl_str a, pl_str b)
+size_t pl_name_distance(pl_str a, pl_str b)
 {
     size_t row[64];
     if (a.n > 63 || b.n > 63) {
@@ -243,9 +253,9 @@ static size_t distance(pl_str a, pl_str b)
 const struct pl_option *pl_option_near(pl_str name)
 {
     const struct pl_option *best = NULL;
-    size_t best_distance = 4;
+    size_t best_distance = PL_NEAR + 1;
     for (size_t i = 0; i < pl__n_options; i++) {
-        size_t d = distance(name, pl_str_c(pl__options[i].name));
+        size_t d = pl_name_distance(name, pl_str_c(pl__options[i].name));
         if (d < best_distance) {
             best_distance = d;
             best = &pl__options[i];

@@ -56,7 +56,11 @@ int pl_config_set(struct pl_config *c, const struct pl_option *o, const char *te
 const struct pl_option *pl_option_find(pl_str name);
 /** The option whose name is nearest, or NULL when none is near. */
 const struct pl_option *pl_option_near(pl_str name);
-/** Files named by --config, then the environment, then the flags of argv.
+/** Changes of one character that make one of the names of the other: Levenshtein's distance, 64 and
+ *  more for names that are no names. Up to PL_NEAR it is worth a "did you mean". */
+size_t pl_name_distance(pl_str a, pl_str b);
+#define PL_NEAR 3
+/** Files named by PERILUNE_CONFIG and --config, then the environment, then the flags of argv.
  *  PL_EPARSE with the reason; PL_ECANCELED: --help was asked for and printed. */
 int pl_config_load(struct pl_config *c, int argc, char **argv, char **environ_, char *why,
                    size_t n_why);

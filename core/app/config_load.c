@@ -43,12 +43,39 @@ static void env_name(const char *option, char *out, size_t n)
     }
 }
 
-/* PERILUNE_FAULTS belongs to fault points, PERILUNE_URL and PERILUNE_TENANT to the other commands.
- */
+/* PERILUNE_FAULTS belongs to fault points, PERILUNE_URL and PERILUNE_TENANT to the other commands;
+ * PERILUNE_SERVICE_*, PERILUNE_PORT and PERILUNE_PORT_* are what Kubernetes sets beside a service
+ * of our name. */
 static bool known_elsewhere(pl_str name)
 {
-    return pl_str_eq(name, PL_STR("PERILUNE_FAULTS")) || pl_str_eq(name, PL_STR("PERILUNE_URL")) ||
-           pl_str_eq(name, PL_STR("PERILUNE_TENANT"));
+    static const char *const names[] = {"PERILUNE_FAULTS", "PERILUNE_URL", "PERILUNE_TENANT",
+                                        "PERILUNE_CONFIG", "PERILUNE_PORT"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (pl_str_eq(name, pl_str_c(names[i]))) {
+            return true;
+        }
+    }
+    return pl_str_starts(name, PL_STR("PERILUNE_SERVICE_")) ||
+           pl_str_starts(name, PL_STR("PERILUNE_PORT_"));
+}
+
+static int unknown_variable(pl_str name, char *why, size_t n_why)
+{
+    const struct pl_option *near = NULL;
+    size_t best = PL_NEAR + 1;
+    char wanted[128], nearest[128] = "";
+    for (size_t i = 0; i < pl__n_options; i++) {
+        env_name(pl__options[i].name, wanted, sizeof(wanted));
+        size_t d = pl_name_distance(name, pl_str_c(wanted));
+        if (d < best) {
+            best = d;
+            near = &pl__options[i];
+            memcpy(nearest, wanted, sizeof(nearest));
+        }
+    }
+    snprintf(why, n_why, "unknown environment variable %.*s: %s%s", PL_PRS(name),
+             near ? "did you mean " : "`perilune serve --help` lists the options", nearest);
+    return PL_EPARSE;
 }
 
 static int load_env(struct pl_config *c, char **environ_, char *why, size_t n_why)
@@ -65,11 +92,7 @@ static int load_env(struct pl_config *c, char **environ_, char *why, size_t n_wh
             o = pl_str_eq(name, pl_str_c(wanted)) ? &pl__options[i] : NULL;
         }
         if (!o) {
-            snprintf(why, n_why,
-                     "unknown environment variable %.*s: `perilune serve --help` lists "
-                     "the options",
-                     PL_PRS(name));
-            return PL_EPARSE;
+            return unknown_variable(name, why, n_why);
         }
         char inner[300];
         if (pl_config_set(c, o, value.p, inner, sizeof(inner)) < 0) {
@@ -83,8 +106,9 @@ static int load_env(struct pl_config *c, char **environ_, char *why, size_t n_wh
 static int unknown_flag(const char *arg, pl_str name, char *why, size_t n_why)
 {
     const struct pl_option *near = pl_option_near(name);
-    snprintf(why, n_why, "unknown option %s%s%s: `perilune serve --help` lists them", arg,
-             near ? ": did you mean --" : "", near ? near->name : "");
+    snprintf(why, n_why, "unknown option %s: %s%s", arg,
+             near ? "did you mean --" : "`perilune serve --help` lists them",
+             near ? near->name : "");
     return PL_EPARSE;
 }
 
@@ -132,6 +156,18 @@ static int load_flags(struct pl_config *c, int argc, char **argv, bool only_conf
     return 0;
 }
 
+/* PERILUNE_CONFIG names one file, which is read before those of --config. */
+static int load_env_file(struct pl_config *c, char **environ_, char *why, size_t n_why)
+{
+    for (char **e = environ_; e && *e; e++) {
+        pl_str value = pl_str_c(*e), name = pl_str_cut(&value, '=');
+        if (pl_str_eq(name, PL_STR("PERILUNE_CONFIG")) && value.n) {
+            return pl_config_yaml(c, value.p, why, n_why);
+        }
+    }
+    return 0;
+}
+
 int pl_config_load(struct pl_config *c, int argc, char **argv, char **environ_, char *why,
                    size_t n_why)
 {
@@ -141,7 +177,8 @@ int pl_config_load(struct pl_config *c, int argc, char **argv, char **environ_, 
             return PL_ECANCELED;
         }
     }
-    int e = load_flags(c, argc, argv, true, why, n_why);
+    int e = load_env_file(c, environ_, why, n_why);
+    e = e < 0 ? e : load_flags(c, argc, argv, true, why, n_why);
     e = e < 0 ? e : load_env(c, environ_, why, n_why);
     return e < 0 ? e : load_flags(c, argc, argv, false, why, n_why);
 }

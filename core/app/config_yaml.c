@@ -79,19 +79,31 @@ static int pair(struct pl_config *c, const struct where *w, const yaml_node_t *k
     return 0;
 }
 
+/* The key of p once more after first..p? Of two values one would be ignored in silence. */
+static int given_twice(yaml_document_t *d, const struct where *w, yaml_node_pair_t *first,
+                       yaml_node_pair_t *p)
+{
+    const yaml_node_t *key = yaml_document_get_node(d, p->key);
+    for (; first < p; first++) {
+        if (pl_str_eq(scalar(yaml_document_get_node(d, first->key)), scalar(key))) {
+            return refuse(w, key->start_mark,
+                          "given twice: ", (const char *)key->data.scalar.value);
+        }
+    }
+    return 0;
+}
+
 static int document(struct pl_config *c, const struct where *w, yaml_document_t *d)
 {
     yaml_node_t *root = yaml_document_get_root_node(d);
     int e = 0;
-    if (!root) {
-        return 0;
-    }
     if (root->type != YAML_MAPPING_NODE) {
         return refuse(w, root->start_mark, "settings are wanted, as `http: 127.0.0.1:1969`", "");
     }
-    for (yaml_node_pair_t *p = root->data.mapping.pairs.start;
-         p < root->data.mapping.pairs.top && e >= 0; p++) {
+    yaml_node_pair_t *first = root->data.mapping.pairs.start;
+    for (yaml_node_pair_t *p = first; p < root->data.mapping.pairs.top && e >= 0; p++) {
         e = pair(c, w, yaml_document_get_node(d, p->key), yaml_document_get_node(d, p->value));
+        e = e < 0 ? e : given_twice(d, w, first, p);
     }
     return e;
 }
@@ -109,11 +121,20 @@ int pl_config_yaml(struct pl_config *c, const char *path, char *why, size_t n_wh
     yaml_document_t d;
     yaml_parser_initialize(&parser);
     yaml_parser_set_input_string(&parser, text.p, text.n);
-    if (yaml_parser_load(&parser, &d)) {
-        e = document(c, &w, &d);
+    for (int n = 0; e >= 0; n++) {
+        if (!yaml_parser_load(&parser, &d)) {
+            e = refuse(&w, parser.problem_mark, "not YAML: ", parser.problem ? parser.problem : "");
+            break;
+        }
+        yaml_node_t *root = yaml_document_get_root_node(&d);
+        if (root) {
+            e = n ? refuse(&w, root->start_mark, "a second document: one is read", "")
+                  : document(c, &w, &d);
+        }
         yaml_document_delete(&d);
-    } else {
-        e = refuse(&w, parser.problem_mark, "not YAML: ", parser.problem ? parser.problem : "");
+        if (!root) {
+            break; /* the end */
+        }
     }
     yaml_parser_delete(&parser);
     pl_buf_fini(&text);

@@ -30,8 +30,9 @@ const unsigned pl__n_commands = sizeof(pl__commands) / sizeof(*pl__commands);
 
 static void usage(FILE *out)
 {
-    fputs("Perilune: a metrics platform that is scripted in Lua.\n\nUsage: perilune COMMAND ...\n\n",
-          out);
+    fputs(
+        "Perilune: a metrics platform that is scripted in Lua.\n\nUsage: perilune COMMAND ...\n\n",
+        out);
     for (unsigned i = 0; i < pl__n_commands; i++) {
         const struct pl_command *c = &pl__commands[i];
         fprintf(out, "  %-12s %s\n", c->name, c->help);

@@ -180,13 +180,11 @@ static int listen_all(struct server *s, char *why, size_t n_why)
     if (e < 0) {
         return e;
     }
-    pl_logf(&s->log, PL_INFO, "net", "listening", "http=http://%s", bound);
     if (s->config.stream[0]) {
         e = pl_net_stream(s->net, s->config.stream, pl_api_stream(s->api), bound, why, n_why);
         if (e < 0) {
             return e;
         }
-        pl_logf(&s->log, PL_INFO, "net", "listening", "stream=%s", bound);
     }
     if (s->config.stream_unix[0]) {
         snprintf(address, sizeof(address), "unix:%s", s->config.stream_unix);
@@ -194,7 +192,6 @@ static int listen_all(struct server *s, char *why, size_t n_why)
         if (e < 0) {
             return e;
         }
-        pl_logf(&s->log, PL_INFO, "net", "listening", "stream=%s", address);
     }
     return 0;
 }

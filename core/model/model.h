@@ -4,4 +4,5 @@
 #include "core/model/regex.h"
 #include "core/model/matcher.h"
 #include "core/model/duration.h"
+#include "core/model/time.h"
 #include "core/model/metadata.h"

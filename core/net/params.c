@@ -57,6 +57,9 @@ void pl_url_encode(struct pl_buf *out, pl_str s)
     }
 }
 
+/* curl calls every body a form: a larger one is data, and is not searched for parameters. */
+#define FORM_BYTES_MAX (1u << 20)
+
 static bool is_form(const struct pl__request *r)
 {
     pl_str type = pl_http_header(&r->pub, "Content-Type");
@@ -92,7 +95,8 @@ static void collect(struct pl__request *r, pl_str s)
 
 static void make(struct pl__request *r)
 {
-    pl_str form = r->pub.body.n && is_form(r) ? r->pub.body : PL_STR_NULL;
+    bool form_like = r->pub.body.n && r->pub.body.n <= FORM_BYTES_MAX && is_form(r);
+    pl_str form = form_like ? r->pub.body : PL_STR_NULL;
     size_t n = count(r->pub.query) + count(form);
     r->params_made = true;
     if (n) {

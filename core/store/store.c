@@ -55,9 +55,12 @@ static int lock_dir(struct pl_store *s, char *why, size_t n_why)
     if (rc >= 0 && flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         rc = errno == EWOULDBLOCK ? PL_EBUSY : pl_errno(errno);
     }
+    int err = errno;
     if (rc < 0) {
         snprintf(why, n_why, "%s: %s", s->dir,
-                 rc == PL_EBUSY ? "another process has this data directory open" : pl_err_text(rc));
+                 rc == PL_EBUSY    ? "another process has this data directory open"
+                 : rc == PL_ENOMEM ? pl_err_text(rc)
+                                   : strerror(err));
     }
     free(path);
     return rc;

@@ -1,0 +1,85 @@
+/* Results in Prometheus' JSON. */
+#include "core/api/internal.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void assert_json(const struct pl_result *r, const char *wanted)
+{
+    struct pl_buf out = PL_BUF_INIT;
+    pl__result_json(&out, r);
+    pl_buf_u8(&out, 0);
+    assert_string_equal((char *)out.p, wanted);
+    pl_buf_fini(&out);
+}
+
+static void canon(struct pl_buf *out)
+{
+    struct pl_label l[] = {{PL_STR("__name__"), PL_STR("up")}, {PL_STR("job"), PL_STR("a\"\n")}};
+    const char *why;
+    assert_true(pl_labels_canon(l, 2, out, &why) > 0);
+}
+
+static void a_scalar_is_a_point(void **state)
+{
+    double v = 0.1;
+    struct pl_result_series s = {.n = 1, .v = &v};
+    struct pl_result r = {.type = PL_VALUE_SCALAR, .series = &s, .n = 1, .t = 1700000000500};
+    (void)state;
+    assert_json(&r, "{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":"
+                    "[1700000000.500,\"0.1\"]}}");
+}
+
+static void a_string_is_escaped(void **state)
+{
+    struct pl_result r = {.type = PL_VALUE_STRING, .string = PL_STR("say \"hi\"\n"), .t = -1};
+    (void)state;
+    assert_json(&r, "{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":"
+                    "[-0.001,\"say \\\"hi\\\"\\n\"]}}");
+}
+
+static void a_vector_has_a_value_and_a_matrix_values(void **state)
+{
+    struct pl_buf labels = PL_BUF_INIT;
+    const int64_t t[] = {1000, 2000};
+    const double v[] = {NAN, -INFINITY};
+    (void)state;
+    canon(&labels);
+    struct pl_result_series s = {.labels = pl_buf_view(&labels), .n = 1, .t = t, .v = v};
+    struct pl_result r = {.type = PL_VALUE_VECTOR, .series = &s, .n = 1};
+    assert_json(&r, "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+                    "{\"metric\":{\"__name__\":\"up\",\"job\":\"a\\\"\\n\"},"
+                    "\"value\":[1,\"NaN\"]}]}}");
+    s.n = 2;
+    r.type = PL_VALUE_MATRIX;
+    assert_json(&r, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":["
+                    "{\"metric\":{\"__name__\":\"up\",\"job\":\"a\\\"\\n\"},"
+                    "\"values\":[[1,\"NaN\"],[2,\"-Inf\"]]}]}}");
+    pl_buf_fini(&labels);
+}
+
+static void an_empty_result_and_notes_are_said(void **state)
+{
+    pl_str warnings[] = {PL_STR("one"), PL_STR("two")}, infos[] = {PL_STR("three")};
+    struct pl_result r = {.type = PL_VALUE_VECTOR};
+    (void)state;
+    assert_json(&r, "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}}");
+    r.warnings = warnings;
+    r.n_warnings = 2;
+    r.infos = infos;
+    r.n_infos = 1;
+    assert_json(&r, "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]},"
+                    "\"warnings\":[\"one\",\"two\"],\"infos\":[\"three\"]}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_scalar_is_a_point),
+        cmocka_unit_test(a_string_is_escaped),
+        cmocka_unit_test(a_vector_has_a_value_and_a_matrix_values),
+        cmocka_unit_test(an_empty_result_and_notes_are_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
