@@ -12,6 +12,9 @@ int pl_snappy_decode(pl_str src, size_t max, struct pl_buf *out);
 /** Block format. */
 int pl_snappy_encode(pl_str src, struct pl_buf *out);
 int pl_zstd_decode(pl_str src, size_t max, struct pl_buf *out); /* any number of frames */
+/** The same with a decoder that is kept for the next one: *kept is NULL to begin with. */
+int pl_zstd_decode_kept(void **kept, pl_str src, size_t max, struct pl_buf *out);
+void pl_zstd_kept_free(void *kept);
 int pl_gzip_decode(pl_str src, size_t max, struct pl_buf *out); /* gzip and zlib, members joined */
 int pl_deflate_decode(pl_str src, size_t max, struct pl_buf *out); /* zlib, or raw deflate */
 /** One gzip member. @param level 1 (fast) to 9 */

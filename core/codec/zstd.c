@@ -83,16 +83,17 @@ static int decode_frame(ZSTD_DCtx *ctx, pl_str src, size_t max, struct pl_buf *o
     return 0;
 }
 
-int pl_zstd_decode(pl_str src, size_t max, struct pl_buf *out)
+int pl_zstd_decode_kept(void **kept, pl_str src, size_t max, struct pl_buf *out)
 {
     size_t before = out->n;
     if (src.n == 0) {
         return PL_ECORRUPT;
     }
-    ZSTD_DCtx *ctx = ZSTD_createDCtx();
+    ZSTD_DCtx *ctx = *kept ? *kept : ZSTD_createDCtx();
     if (!ctx) {
         return PL_ENOMEM;
     }
+    *kept = ctx;
     int rc = 0;
     max = max < SIZE_MAX / 2 ? max : SIZE_MAX / 2;
     while (rc == 0 && src.n > 0) {
@@ -100,10 +101,19 @@ int pl_zstd_decode(pl_str src, size_t max, struct pl_buf *out)
         rc = decode_frame(ctx, src, max - (out->n - before), out, &used);
         src = pl_str_mem(src.p + used, src.n - used);
     }
-    ZSTD_freeDCtx(ctx);
     if (rc < 0) {
         out->n = before;
     }
+    return rc;
+}
+
+void pl_zstd_kept_free(void *kept) { ZSTD_freeDCtx(kept); }
+
+int pl_zstd_decode(pl_str src, size_t max, struct pl_buf *out)
+{
+    void *kept = NULL;
+    int rc = pl_zstd_decode_kept(&kept, src, max, out);
+    pl_zstd_kept_free(kept);
     return rc;
 }
 

@@ -178,7 +178,7 @@ static const uint8_t *get_changed(struct pl_define_reader *r, uint32_t i, const 
 }
 
 /** One definition, appended to canon. 1, or PL_ECORRUPT, PL_ENOMEM. */
-static int read_one(struct pl_define_reader *r, uint32_t *id)
+static int read_one(struct pl_define_reader *r, uint32_t *id, uint64_t *same_bits)
 {
     const uint8_t *p = (const uint8_t *)r->rest.p, *end = p + r->rest.n;
     uint64_t z, n;
@@ -189,6 +189,10 @@ static int read_one(struct pl_define_reader *r, uint32_t *id)
     }
     const uint8_t *same = p;
     p += (n + 7) / 8;
+    *same_bits = 0;
+    for (uint32_t i = 0; i < 8 && i * 8 < n; i++) {
+        *same_bits |= (uint64_t)same[i] << 8 * i;
+    }
     struct pl_buf *b = &r->canon;
     size_t start = b->n;
     uint32_t at[PL_LABELS_MAX + 1];
@@ -242,10 +246,11 @@ int pl_define_read(struct pl_define_reader *r, struct pl_series_def *defs, size_
     size_t n = 0;
     while (n < cap && r->rest.n) {
         size_t start = b->n;
-        int rc = read_one(r, &defs[n].id);
+        int rc = read_one(r, &defs[n].id, &defs[n].same);
         if (rc < 0) {
             return rc;
         }
+        defs[n].same = n ? defs[n].same : 0;
         defs[n++].canon = (pl_str){NULL, b->n - start};
     }
     size_t at = b->n;

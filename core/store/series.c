@@ -1,12 +1,10 @@
-/* The series of a tenant: intern (any thread), apply and drop (the apply thread), labels (any).
- * Finding, listing, saving and loading stand in series_find.c, series_list.c, series_save.c and
- * series_load.c; the door series.h says what is promised. */
+/* The series of a tenant: apply and drop (the apply thread), labels (any). The table of hashes,
+ * finding, listing, saving and loading stand in series_hash.c, series_find.c, series_list.c,
+ * series_save.c and series_load.c; the door series.h says what is promised. */
 #include "core/store/series_impl.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define SLOT      12
-#define CAP_MIN   32
 #define AHEAD     32 /* definitions whose slots are fetched before they are entered */
 
 int pl_series_new(const struct pl_series_conf *conf, struct pl_series **out)
@@ -29,9 +27,8 @@ int pl_series_new(const struct pl_series_conf *conf, struct pl_series **out)
         return PL_ENOMEM;
     }
     s->conf = *conf;
-    for (size_t i = 0; i < PL__SHARDS; i++) {
-        pthread_mutex_init(&s->shards[i].lock, NULL);
-    }
+    s->last_dirty = UINT32_MAX;
+    pl__series_hash_init(s);
     pthread_rwlockattr_t attr; /* a stream of readers must not hold up the apply thread */
     pthread_rwlockattr_init(&attr);
     pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -46,10 +43,7 @@ void pl_series_free(struct pl_series *s)
     if (!s) {
         return;
     }
-    for (size_t i = 0; i < PL__SHARDS; i++) {
-        pthread_mutex_destroy(&s->shards[i].lock);
-        free(s->shards[i].slots);
-    }
+    pl__series_hash_fini(s);
     for (uint32_t i = 0; i < s->n_pages; i++) {
         for (size_t k = 0; s->pages[i] && k < PL__ID_PAGE / PL__IDS; k++) {
             free(s->pages[i]->blocks[k].p);
@@ -64,197 +58,6 @@ void pl_series_free(struct pl_series *s)
     roaring_bitmap_free(s->saving);
     pthread_rwlock_destroy(&s->lock);
     free(s);
-}
-
-/* --------------------------------------------------------------------------------- labels -> id */
-
-static inline struct pl__shard *shard_of(struct pl_series *s, struct pl_hash128 hash)
-{
-    return &s->shards[hash.lo % PL__SHARDS];
-}
-
-static inline uint32_t place(const struct pl__shard *h, uint64_t tag)
-{
-    return (uint32_t)((tag >> 32) * h->cap >> 32);
-}
-
-static inline uint32_t next_place(const struct pl__shard *h, uint32_t i)
-{
-    return i + 1 == h->cap ? 0 : i + 1;
-}
-
-/** The slot of a tag, or the empty one where it would go. The shard is not full. */
-static uint8_t *probe(const struct pl__shard *h, uint64_t tag)
-{
-    for (uint32_t i = place(h, tag);; i = next_place(h, i)) {
-        uint8_t *slot = h->slots + (size_t)i * SLOT;
-        if (pl_rd32(slot + 8) == 0 || pl_rd64(slot) == tag) {
-            return slot;
-        }
-    }
-}
-
-/** Room for one more. */
-static int shard_grow(struct pl__shard *h)
-{
-    if (h->n + 1 <= h->cap - h->cap / 5) {
-        return 0;
-    }
-    struct pl__shard more = {.cap = h->cap ? h->cap + h->cap / 4 : CAP_MIN};
-    more.slots = calloc(more.cap, SLOT);
-    if (!more.slots) {
-        return PL_ENOMEM;
-    }
-    for (uint32_t i = 0; i < h->cap; i++) {
-        const uint8_t *slot = h->slots + (size_t)i * SLOT;
-        if (pl_rd32(slot + 8)) {
-            memcpy(probe(&more, pl_rd64(slot)), slot, SLOT);
-        }
-    }
-    free(h->slots);
-    h->slots = more.slots;
-    h->cap = more.cap;
-    return 0;
-}
-
-static void shard_put(struct pl__shard *h, uint8_t *slot, uint64_t tag, uint32_t id)
-{
-    pl_wr64(slot, tag);
-    pl_wr32(slot + 8, id + 1);
-    h->n++;
-}
-
-/** A new id, defined. */
-static int make_id(struct pl_series *s, pl_str canon, uint32_t *id)
-{
-    uint32_t n = atomic_fetch_add(&s->n_interned, 1);
-    if (s->conf.max_series && n >= s->conf.max_series) {
-        atomic_fetch_sub(&s->n_interned, 1);
-        return PL_ELIMIT;
-    }
-    uint32_t mine = atomic_load(&s->next_id);
-    do {
-        if (mine > PL__ID_MAX) {
-            atomic_fetch_sub(&s->n_interned, 1);
-            return PL_ELIMIT;
-        }
-    } while (!atomic_compare_exchange_weak(&s->next_id, &mine, mine + 1));
-    int rc = s->conf.define ? s->conf.define(s->conf.ctx, mine, canon) : 0;
-    if (rc < 0) { /* give the id back where nobody took one meanwhile */
-        uint32_t behind = mine + 1;
-        atomic_compare_exchange_strong(&s->next_id, &behind, mine);
-        atomic_fetch_sub(&s->n_interned, 1);
-        return rc;
-    }
-    *id = mine;
-    return 1;
-}
-
-int pl_series_intern(struct pl_series *s, pl_str canon, struct pl_hash128 hash, uint32_t *id)
-{
-    struct pl__shard *h = shard_of(s, hash);
-    uint32_t made = 0;
-    if (canon.n == 0) {
-        return PL_EINVAL;
-    }
-    pthread_mutex_lock(&h->lock);
-    int rc = shard_grow(h);
-    if (rc == 0) {
-        uint8_t *slot = probe(h, hash.hi);
-        uint32_t known = pl_rd32(slot + 8);
-        if (known) {
-            made = known - 1;
-        } else {
-            rc = make_id(s, canon, &made);
-            if (rc > 0) {
-                shard_put(h, slot, hash.hi, made);
-            }
-        }
-    }
-    pthread_mutex_unlock(&h->lock);
-    if (rc >= 0) {
-        *id = made;
-    }
-    return rc;
-}
-
-int pl_series_lookup(struct pl_series *s, struct pl_hash128 hash, uint32_t *id)
-{
-    struct pl__shard *h = shard_of(s, hash);
-    pthread_mutex_lock(&h->lock);
-    uint32_t known = h->cap ? pl_rd32(probe(h, hash.hi) + 8) : 0;
-    pthread_mutex_unlock(&h->lock);
-    if (!known) {
-        return PL_ENOTFOUND;
-    }
-    *id = known - 1;
-    return 0;
-}
-
-int pl__series_enter(struct pl_series *s, struct pl_hash128 hash, uint32_t id)
-{
-    struct pl__shard *h = shard_of(s, hash);
-    pthread_mutex_lock(&h->lock);
-    int rc = shard_grow(h);
-    if (rc == 0) {
-        uint8_t *slot = probe(h, hash.hi);
-        if (pl_rd32(slot + 8)) {
-            pl_wr32(slot + 8, id + 1);
-        } else {
-            shard_put(h, slot, hash.hi, id);
-            atomic_fetch_add(&s->n_interned, 1);
-        }
-    }
-    pthread_mutex_unlock(&h->lock);
-    return rc;
-}
-
-void pl__series_prefetch(struct pl_series *s, struct pl_hash128 hash)
-{
-    const struct pl__shard *h = shard_of(s, hash);
-    if (h->slots) {
-        __builtin_prefetch(h->slots + (size_t)place(h, hash.hi) * SLOT, 1);
-    }
-}
-
-/** Take a hash out where it leads to id; what stands behind moves up. */
-static void shard_remove(struct pl_series *s, struct pl_hash128 hash, uint32_t id)
-{
-    struct pl__shard *h = shard_of(s, hash);
-    pthread_mutex_lock(&h->lock);
-    uint8_t *slot = h->cap ? probe(h, hash.hi) : NULL;
-    if (slot && pl_rd32(slot + 8) == id + 1) {
-        uint32_t hole = (uint32_t)((size_t)(slot - h->slots) / SLOT);
-        for (uint32_t i = next_place(h, hole);; i = next_place(h, i)) {
-            const uint8_t *at = h->slots + (size_t)i * SLOT;
-            if (pl_rd32(at + 8) == 0) {
-                break;
-            }
-            uint32_t home = place(h, pl_rd64(at));
-            /* it may move to the hole unless its home lies behind the hole, up to i */
-            bool behind = hole <= i ? hole < home && home <= i : hole < home || home <= i;
-            if (!behind) {
-                memcpy(h->slots + (size_t)hole * SLOT, at, SLOT);
-                hole = i;
-            }
-        }
-        memset(h->slots + (size_t)hole * SLOT, 0, SLOT);
-        h->n--;
-        atomic_fetch_sub(&s->n_interned, 1);
-    }
-    pthread_mutex_unlock(&h->lock);
-}
-
-void pl__series_used(struct pl_series *s, uint32_t next)
-{
-    uint32_t now = atomic_load(&s->next_id);
-    while (now < next && !atomic_compare_exchange_weak(&s->next_id, &now, next)) {
-    }
-}
-
-void pl_series_skip(struct pl_series *s, uint32_t next)
-{
-    pl__series_used(s, next);
 }
 
 /* --------------------------------------------------------------------------------- id -> labels */
@@ -315,8 +118,8 @@ static int block_put(struct pl_series *s, uint32_t id, const uint32_t *pairs, ui
     if (!b->n) {
         b->n = 1;
     }
-    if (b->cap < b->n + most) {
-        uint32_t cap = b->cap ? b->cap + b->cap / 2 : 256;
+    if (b->cap < b->n + most) { /* most likely it gets as long as the one before */
+        uint32_t cap = b->cap ? b->cap + b->cap / 2 : s->block_bytes + s->block_bytes / 8 + 128;
         cap = cap < b->n + most ? (uint32_t)(b->n + most) : cap;
         uint8_t *p = realloc(b->p, cap);
         if (!p) {
@@ -332,6 +135,7 @@ static int block_put(struct pl_series *s, uint32_t id, const uint32_t *pairs, ui
         b->n += pl_varint_put(b->p + b->n, pairs[i]);
     }
     if (id % PL__IDS == PL__IDS - 1 && b->cap > b->n) { /* most likely full: give back the rest */
+        s->block_bytes = b->n;
         uint8_t *p = realloc(b->p, b->n);
         if (p) {
             s->label_bytes -= b->cap - b->n;
@@ -438,14 +242,23 @@ int pl__series_index(struct pl_series *s, uint32_t id, const uint32_t *pairs, ui
     if (rc < 0) {
         return rc;
     }
-    roaring_bitmap_add(s->dirty, id / PL__SAVE_SERIES);
+    if (s->last_dirty != id / PL__SAVE_SERIES) {
+        s->last_dirty = id / PL__SAVE_SERIES;
+        roaring_bitmap_add(s->dirty, s->last_dirty);
+    }
     if (s->all_run.to != id) {
         rc = run_end(s, &s->all, &s->all_run);
         s->all_run.from = id;
     }
     s->all_run.to = id + 1;
     for (uint32_t i = 0; i < n; i++) {
-        int e = run_add(s, &s->pair_run[i], false, pairs[i], id);
+        struct pl__run *run = &s->pair_run[i];
+        if (run->number == pairs[i] && run->to == id && run->to > run->from) {
+            run->to++; /* and so does the run of its name, which began no later */
+            s->name_run[i].to++;
+            continue;
+        }
+        int e = run_add(s, run, false, pairs[i], id);
         int f = run_add(s, &s->name_run[i], true, pl__pair(&s->y, pairs[i])->name, id);
         rc = e < 0 ? e : f < 0 ? f : rc;
     }
@@ -484,35 +297,47 @@ static const uint8_t *label_end(const uint8_t *p, const uint8_t *end, pl_str *na
     return p && n && n <= (uint64_t)(end - p) ? p + n : NULL;
 }
 
-/** Numbers of a series' labels; those it shares with the series before at the same position cost a
- *  comparison only. */
-static int parse(struct pl_series *s, pl_str canon, const struct parsed *before, struct parsed *out)
+/** Does the name of label i stand in order behind that of the label before it? */
+static bool in_order(const struct parsed *l, uint32_t i, const uint8_t *end)
 {
-    if (canon.n == 0) {
+    pl_str a, b;
+    return i == 0 || (label_end(l->at[i - 1], end, &a) && label_end(l->at[i], end, &b) &&
+                      pl_str_cmp(a, b) < 0);
+}
+
+/** Numbers of a series' labels; those it shares with the series before at the same position cost a
+ *  comparison only, or not even that where its definition was coded so. */
+static int parse(struct pl_series *s, const struct pl_series_def *def, const struct parsed *before,
+                 struct parsed *out)
+{
+    const uint8_t *p = (const uint8_t *)def->canon.p, *end = p + def->canon.n;
+    bool was_same = false;
+    uint32_t i = 0;
+    if (def->canon.n == 0) {
         return PL_ECORRUPT;
     }
-    const uint8_t *p = (const uint8_t *)canon.p, *end = p + canon.n;
-    pl_str last_name = PL_STR_NULL;
-    uint32_t i = 0;
     for (; p < end; i++) {
-        pl_str name;
-        const uint8_t *q = label_end(p, end, &name);
-        if (!q || i == PL_LABELS_MAX || (i && pl_str_cmp(last_name, name) >= 0)) {
-            return PL_ECORRUPT;
-        }
-        last_name = name;
-        size_t n = (size_t)(q - p);
+        size_t n = i < before->n ? (size_t)(before->at[i + 1] - before->at[i]) : 0;
+        bool same = n && i < 64 && (def->same >> i & 1) && n <= (size_t)(end - p);
         out->at[i] = p;
-        if (i < before->n && (size_t)(before->at[i + 1] - before->at[i]) == n &&
-            memcmp(before->at[i], p, n) == 0) {
-            out->pair[i] = before->pair[i];
-        } else {
-            int rc = pl__symbols_intern(&s->y, p, n, name, &out->pair[i]);
+        if (!(same && was_same)) { /* else both stood so in the one before */
+            pl_str name;
+            const uint8_t *q = i == PL_LABELS_MAX ? NULL : label_end(p, end, &name);
+            if (!q || !in_order(out, i, end)) {
+                return PL_ECORRUPT;
+            }
+            same = same || (n == (size_t)(q - p) && memcmp(before->at[i], p, n) == 0);
+            n = (size_t)(q - p);
+            int rc = same ? 0 : pl__symbols_intern(&s->y, p, n, name, &out->pair[i]);
             if (rc < 0) {
                 return rc;
             }
         }
-        p = q;
+        if (same) {
+            out->pair[i] = before->pair[i];
+        }
+        was_same = same;
+        p += n;
     }
     out->at[i] = p;
     out->n = i;
@@ -555,7 +380,7 @@ int pl_series_apply(struct pl_series *s, const struct pl_series_def *defs, size_
     int damaged = 0;
     pthread_rwlock_wrlock(&s->lock);
     for (size_t i = 0; i < n && rc >= 0; i++) {
-        rc = defs[i].id > PL__ID_MAX ? PL_ECORRUPT : parse(s, defs[i].canon, before, now);
+        rc = defs[i].id > PL__ID_MAX ? PL_ECORRUPT : parse(s, &defs[i], before, now);
         if (rc == PL_ECORRUPT) {
             damaged = rc;
             rc = 0;
@@ -594,7 +419,7 @@ int pl_series_drop(struct pl_series *s, const uint32_t *ids, size_t n)
             rc = PL_ENOMEM;
             break;
         }
-        shard_remove(s, pl_labels_hash(pl_buf_view(&canon)), ids[i]);
+        pl__series_remove(s, pl_labels_hash(pl_buf_view(&canon)), ids[i]);
         for (uint32_t k = 0; k < n_pairs; k++) {
             struct pl__pair *p = pl__pair(&s->y, pairs[k]);
             pl__posting_remove(&p->post, ids[i]);
@@ -651,12 +476,7 @@ static size_t count_postings(const struct pl_series *s)
 size_t pl_series_bytes(const struct pl_series *const_s)
 {
     struct pl_series *s = (struct pl_series *)const_s; /* only its locks are touched, and a count */
-    size_t n = sizeof *s;
-    for (size_t i = 0; i < PL__SHARDS; i++) {
-        pthread_mutex_lock(&s->shards[i].lock);
-        n += (size_t)s->shards[i].cap * SLOT;
-        pthread_mutex_unlock(&s->shards[i].lock);
-    }
+    size_t n = sizeof *s + pl__series_hash_bytes(s);
     pl__series_read_lock(s);
     size_t postings = s->posting_bytes, counted = s->posting_count, all = s->all.n;
     bool stale = counted == 0 || all > counted + counted / 8 || all < counted - counted / 8;

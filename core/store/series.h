@@ -38,6 +38,7 @@ int pl_series_lookup(struct pl_series *s, struct pl_hash128 hash, uint32_t *id);
 struct pl_series_def {
     uint32_t id;
     pl_str canon;
+    uint64_t same; /* bit i: label i is label i of the definition before in this batch; 0 is fine */
 };
 int pl_series_apply(struct pl_series *s, const struct pl_series_def *defs, size_t n, bool replay);
 /** Ids below `next` are used up, though their definitions are lost (damage in the journal). */
@@ -60,6 +61,11 @@ size_t pl_series_bytes(const struct pl_series *s);
 
 /** Forget series (expired, deleted): hash, postings, labels; the ids stay used up. Apply thread. */
 int pl_series_drop(struct pl_series *s, const uint32_t *ids, size_t n);
+
+/** Around loading and replay, before other threads know of s (no intern, no lookup in between):
+ * hashes are collected and the table is built at the end, many times faster. PL_ENOMEM: again. */
+void pl_series_load_begin(struct pl_series *s);
+int pl_series_load_end(struct pl_series *s);
 
 /** Records (PL_RECORD_SERIES) for the blocks of series that changed since the last call, to go into
  * the next flush. Call on the apply thread; `emit` copies; what it returns < 0 ends the call.

@@ -16,6 +16,8 @@ struct pl__shard {
     pthread_mutex_t lock; /* the journal's lock is taken under it */
     uint8_t *slots;
     uint32_t n, cap;
+    uint8_t *waiting; /* slots that are entered at the end of loading, in order */
+    uint32_t n_waiting, cap_waiting;
 } __attribute__((aligned(64)));
 
 /* id -> labels: varint count | varint pair number each. Place 0 means none. */
@@ -37,6 +39,7 @@ struct pl_series {
     struct pl_series_conf conf;
     struct pl__shard shards[PL__SHARDS];
     _Atomic uint32_t next_id, n_interned;
+    bool loading;
 
     pthread_rwlock_t
         lock; /* of what follows; written by the apply thread, readers hold it shortly */
@@ -50,12 +53,17 @@ struct pl_series {
     uint32_t posting_count; /* series counted then */
 
     /* the apply thread's own */
-    uint32_t n_last; /* labels of the series before, */
-    uint32_t last_id;
+    uint32_t block_bytes; /* of the last full block of labels */
+    uint32_t last_dirty;  /* the block that was added to dirty last; UINT32_MAX */
     struct pl__run pair_run[PL_LABELS_MAX], name_run[PL_LABELS_MAX], all_run;
     roaring_bitmap_t *dirty, *saving; /* blocks on disk that are out of date */
 };
 
+void pl__series_hash_init(struct pl_series *s);
+void pl__series_hash_fini(struct pl_series *s);
+size_t pl__series_hash_bytes(struct pl_series *s);
+/** Take a hash out where it leads to id; what stands behind moves up. */
+void pl__series_remove(struct pl_series *s, struct pl_hash128 hash, uint32_t id);
 /** Enter a hash with its id, over an older id. PL_ENOMEM. */
 int pl__series_enter(struct pl_series *s, struct pl_hash128 hash, uint32_t id);
 /** Fetch the slot of a hash that is entered soon; while nobody else enters. */

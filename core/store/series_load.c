@@ -7,19 +7,23 @@
 #include "core/store/series_block.h"
 #include <stdlib.h>
 
+#define SLACK 32 /* most labels are shorter */
+
 struct label {
     uint32_t pair;
     uint32_t at, n; /* canonical bytes, in labels */
 };
-struct loading {
+struct loading { /* one for all blocks: what it needs of memory stays */
     struct pl_series *s;
+    void *zstd;
     struct pl_buf body;
     const uint8_t *p, *end; /* what is left of the body */
     struct pl_buf labels;
     struct label *label;
     uint32_t n_labels, cap_labels;
     pl_str *name;
-    uint32_t n_names;
+    uint32_t n_names, cap_names;
+    uint64_t *rows;         /* per name: series that have it */
     uint32_t *first;        /* per name: its first label; first[n_names] is the end */
     const uint8_t **column; /* per name: what is left of it */
     struct pl_buf value;    /* the value before, for shared bytes */
@@ -27,8 +31,10 @@ struct loading {
         uint32_t at, n;
     } shape[PL__SAVE_SERIES];
     uint32_t *shape_name;
-    uint32_t n_shape_name, n_shapes;
+    uint32_t n_shape_name, n_shapes, cap_shapes;
     struct pl_buf canon;
+    struct pl_hash128 hash[PL__SAVE_SERIES];
+    uint32_t ids[PL__SAVE_SERIES];
 };
 
 static bool get(struct loading *l, uint64_t max, uint64_t *out)
@@ -48,19 +54,33 @@ static bool get_bytes(struct loading *l, pl_str *out)
     return true;
 }
 
+static int names_grow(struct loading *l, uint32_t cap)
+{
+    pl_str *name = realloc(l->name, cap * sizeof *name);
+    l->name = name ? name : l->name;
+    uint32_t *first = realloc(l->first, cap * sizeof *first);
+    l->first = first ? first : l->first;
+    const uint8_t **column = realloc(l->column, cap * sizeof *column);
+    l->column = column ? column : l->column;
+    uint64_t *rows = realloc(l->rows, cap * sizeof *rows);
+    l->rows = rows ? rows : l->rows;
+    if (!name || !first || !column || !rows) {
+        return PL_ENOMEM;
+    }
+    l->cap_names = cap;
+    return 0;
+}
+
 static int read_names(struct loading *l)
 {
     uint64_t n;
     if (!get(l, (uint64_t)(l->end - l->p), &n)) {
         return PL_ECORRUPT;
     }
-    l->n_names = (uint32_t)n;
-    l->name = calloc(n + 1, sizeof *l->name);
-    l->first = calloc(n + 1, sizeof *l->first);
-    l->column = calloc(n + 1, sizeof *l->column);
-    if (!l->name || !l->first || !l->column) {
+    if (n >= l->cap_names && names_grow(l, (uint32_t)n + 1) < 0) {
         return PL_ENOMEM;
     }
+    l->n_names = (uint32_t)n;
     for (uint32_t i = 0; i < n; i++) {
         if (!get_bytes(l, &l->name[i]) || l->name[i].n == 0 ||
             (i && pl_str_cmp(l->name[i - 1], l->name[i]) >= 0)) {
@@ -129,9 +149,14 @@ static int read_shapes(struct loading *l)
         return PL_ECORRUPT;
     }
     l->n_shapes = (uint32_t)n;
-    l->shape_name = malloc(n * PL_LABELS_MAX * sizeof *l->shape_name);
-    if (!l->shape_name) {
-        return PL_ENOMEM;
+    l->n_shape_name = 0;
+    if (n > l->cap_shapes) {
+        uint32_t *p = realloc(l->shape_name, n * PL_LABELS_MAX * sizeof *p);
+        if (!p) {
+            return PL_ENOMEM;
+        }
+        l->shape_name = p;
+        l->cap_shapes = (uint32_t)n;
     }
     for (uint32_t i = 0; i < l->n_shapes; i++) {
         uint64_t count, x, before = 0;
@@ -166,10 +191,8 @@ static int find_columns(struct loading *l, uint32_t n_series)
     if ((size_t)(l->end - l->p) < (size_t)n_series * w) {
         return PL_ECORRUPT;
     }
-    uint64_t *rows = calloc(l->n_names + 1, sizeof *rows);
-    if (!rows) {
-        return PL_ENOMEM;
-    }
+    uint64_t *rows = l->rows;
+    memset(rows, 0, l->n_names * sizeof *rows);
     int rc = 0;
     for (uint32_t i = 0; i < n_series && rc >= 0; i++) {
         uint32_t shape = number_at(shapes + (size_t)i * w, w);
@@ -191,14 +214,25 @@ static int find_columns(struct loading *l, uint32_t n_series)
             p += bytes;
         }
     }
-    free(rows);
     return rc < 0 ? rc : p == l->end ? 0 : PL_ECORRUPT;
 }
 
-/** Take the numbers of one series from the columns; append its canonical bytes to canon. */
+/** A copy of a short label, without a call; SLACK bytes may be read and written behind it. */
+static inline uint8_t *put_label(uint8_t *to, const uint8_t *p, uint32_t n)
+{
+    memcpy(to, p, SLACK);
+    if (n > SLACK) {
+        memcpy(to + SLACK, p + SLACK, n - SLACK);
+    }
+    return to + n;
+}
+
+/** Take the numbers of one series from the columns, and its canonical bytes. */
 static int read_series(struct loading *l, uint32_t shape, uint32_t *pairs, uint32_t *n)
 {
     const uint32_t *names = l->shape_name + l->shape[shape].at;
+    const struct label *label[PL_LABELS_MAX];
+    size_t bytes = 0;
     *n = l->shape[shape].n;
     for (uint32_t k = 0; k < *n; k++) {
         uint32_t name = names[k], choices = l->first[name + 1] - l->first[name];
@@ -208,15 +242,19 @@ static int read_series(struct loading *l, uint32_t shape, uint32_t *pairs, uint3
         if (number >= choices) {
             return PL_ECORRUPT;
         }
-        const struct label *label = &l->label[l->first[name] + number];
-        pairs[k] = label->pair;
-        uint8_t *to = pl_buf_reserve(&l->canon, label->n);
-        if (!to) {
-            return PL_ENOMEM;
-        }
-        memcpy(to, l->labels.p + label->at, label->n);
-        l->canon.n += label->n;
+        label[k] = &l->label[l->first[name] + number];
+        pairs[k] = label[k]->pair;
+        bytes += label[k]->n;
     }
+    pl_buf_clear(&l->canon);
+    uint8_t *to = pl_buf_reserve(&l->canon, bytes + SLACK);
+    if (!to) {
+        return PL_ENOMEM;
+    }
+    for (uint32_t k = 0; k < *n; k++) {
+        to = put_label(to, l->labels.p + label[k]->at, label[k]->n);
+    }
+    l->canon.n = bytes;
     return 0;
 }
 
@@ -224,35 +262,31 @@ static int read_series(struct loading *l, uint32_t shape, uint32_t *pairs, uint3
  *  tables is fetched meanwhile. */
 static int read_rows(struct loading *l, uint32_t block, const uint8_t *present, uint32_t n_series)
 {
-    struct pl_hash128 *hash = malloc(PL__SAVE_SERIES * sizeof *hash);
-    uint32_t *ids = malloc(PL__SAVE_SERIES * sizeof *ids);
     uint32_t pairs[PL_LABELS_MAX], n, row = 0;
     unsigned w = width(l->n_shapes);
     const uint8_t *shapes = l->p;
-    int rc = hash && ids ? find_columns(l, n_series) : PL_ENOMEM;
+    int rc = find_columns(l, n_series);
+    rc = rc < 0 ? rc : pl_buf_reserve(&l->labels, SLACK) ? 0 : PL_ENOMEM;
     for (uint32_t i = 0; i < PL__SAVE_SERIES && rc >= 0; i++) {
         if (!(present[i / 8] >> i % 8 & 1)) {
             continue;
         }
-        ids[row] = block * PL__SAVE_SERIES + i;
-        pl_buf_clear(&l->canon);
+        l->ids[row] = block * PL__SAVE_SERIES + i;
         rc = read_series(l, number_at(shapes + (size_t)row * w, w), pairs, &n);
         if (rc >= 0) {
-            hash[row++] = pl_labels_hash(pl_buf_view(&l->canon));
-            rc = pl__series_index(l->s, ids[row - 1], pairs, n);
+            l->hash[row++] = pl_labels_hash(pl_buf_view(&l->canon));
+            rc = pl__series_index(l->s, l->ids[row - 1], pairs, n);
         }
     }
     int e = pl__series_index_end(l->s);
     rc = rc < 0 ? rc : e;
-    pl__series_used(l->s, row ? ids[row - 1] + 1 : 0);
+    pl__series_used(l->s, row ? l->ids[row - 1] + 1 : 0);
     for (uint32_t i = 0; i < row && rc >= 0; i++) {
         if (i + 16 < row) {
-            pl__series_prefetch(l->s, hash[i + 16]);
+            pl__series_prefetch(l->s, l->hash[i + 16]);
         }
-        rc = pl__series_enter(l->s, hash[i], ids[i]);
+        rc = pl__series_enter(l->s, l->hash[i], l->ids[i]);
     }
-    free(hash);
-    free(ids);
     return rc;
 }
 
@@ -273,27 +307,21 @@ static int load_body(struct loading *l, uint32_t block)
     return rc < 0 ? rc : read_rows(l, block, present, n_series);
 }
 
-static int load_block(struct pl_series *s, uint32_t block, pl_str value)
+static struct loading *loading_new(struct pl_series *s)
 {
-    if (value.n < 5 || pl_rd32(value.p) != pl_crc32c(0, value.p + 4, value.n - 4)) {
-        return PL_ECORRUPT;
-    }
-    if (value.p[4] != PL__SERIES_VERSION) {
-        return PL_EUNSUPPORTED;
-    }
     struct loading *l = calloc(1, sizeof *l);
+    if (l) {
+        l->s = s;
+    }
+    return l;
+}
+
+static void loading_free(struct loading *l)
+{
     if (!l) {
-        return PL_ENOMEM;
+        return;
     }
-    l->s = s;
-    int rc = pl_zstd_decode((pl_str){value.p + 5, value.n - 5}, PL__SERIES_BODY_MAX, &l->body);
-    if (rc >= 0) {
-        l->p = l->body.p;
-        l->end = l->p + l->body.n;
-        pthread_rwlock_wrlock(&s->lock);
-        rc = l->body.n ? load_body(l, block) : PL_ECORRUPT;
-        pthread_rwlock_unlock(&s->lock);
-    }
+    pl_zstd_kept_free(l->zstd);
     pl_buf_fini(&l->body);
     pl_buf_fini(&l->labels);
     pl_buf_fini(&l->value);
@@ -302,19 +330,42 @@ static int load_block(struct pl_series *s, uint32_t block, pl_str value)
     free(l->name);
     free(l->first);
     free(l->column);
+    free(l->rows);
     free(l->shape_name);
     free(l);
+}
+
+static int load_block(struct loading *l, uint32_t block, pl_str value)
+{
+    if (value.n < 5 || pl_rd32(value.p) != pl_crc32c(0, value.p + 4, value.n - 4)) {
+        return PL_ECORRUPT;
+    }
+    if (value.p[4] != PL__SERIES_VERSION) {
+        return PL_EUNSUPPORTED;
+    }
+    pl_buf_clear(&l->body);
+    pl_buf_clear(&l->labels);
+    l->n_labels = 0;
+    int rc = pl_zstd_decode_kept(&l->zstd, (pl_str){value.p + 5, value.n - 5}, PL__SERIES_BODY_MAX,
+                                 &l->body);
+    if (rc >= 0) {
+        l->p = l->body.p;
+        l->end = l->p + l->body.n;
+        pthread_rwlock_wrlock(&l->s->lock);
+        rc = l->body.n ? load_body(l, block) : PL_ECORRUPT;
+        pthread_rwlock_unlock(&l->s->lock);
+    }
     return rc == PL_ELIMIT ? PL_ECORRUPT : rc;
 }
 
-int pl_series_load_record(struct pl_series *s, pl_str key, pl_str value)
+static int load_record(struct loading *l, pl_str key, pl_str value)
 {
     const uint8_t *k = (const uint8_t *)key.p;
     if (key.n != 4 || (k[0] & k[1] & k[2] & k[3]) == 0xff) {
         bool sound = key.n == 4 && value.n == 9 && value.p[4] == PL__SERIES_VERSION &&
                      pl_rd32(value.p) == pl_crc32c(0, value.p + 4, 5);
         if (sound) {
-            pl__series_used(s, pl_rd32(value.p + 5));
+            pl__series_used(l->s, pl_rd32(value.p + 5));
         }
         return sound ? 0 : PL_ECORRUPT;
     }
@@ -322,15 +373,23 @@ int pl_series_load_record(struct pl_series *s, pl_str key, pl_str value)
     if (block >= PL__ID_MAX / PL__SAVE_SERIES) {
         return PL_ECORRUPT;
     }
-    int rc = load_block(s, block, value);
+    int rc = load_block(l, block, value);
     if (rc < 0) {
-        pl__series_used(s, (block + 1) * PL__SAVE_SERIES);
+        pl__series_used(l->s, (block + 1) * PL__SAVE_SERIES);
     }
     return rc;
 }
 
+int pl_series_load_record(struct pl_series *s, pl_str key, pl_str value)
+{
+    struct loading *l = loading_new(s);
+    int rc = l ? load_record(l, key, value) : PL_ENOMEM;
+    loading_free(l);
+    return rc;
+}
+
 struct load_all {
-    struct pl_series *s;
+    struct loading *l;
     void (*damaged)(void *ctx, pl_str key);
     void *ctx;
 };
@@ -338,7 +397,7 @@ struct load_all {
 static int load_each(void *ctx, pl_str key, pl_str value)
 {
     struct load_all *a = ctx;
-    int rc = pl_series_load_record(a->s, key, value);
+    int rc = load_record(a->l, key, value);
     if (rc == PL_ECORRUPT || rc == PL_EUNSUPPORTED) {
         if (a->damaged) {
             a->damaged(a->ctx, key);
@@ -351,8 +410,16 @@ static int load_each(void *ctx, pl_str key, pl_str value)
 int pl_series_load(struct pl_series *s, const struct pl_engine_ops *ops,
                    struct pl_engine_tenant *et, void (*damaged)(void *ctx, pl_str key), void *ctx)
 {
-    struct load_all all = {s, damaged, ctx};
+    struct load_all all = {loading_new(s), damaged, ctx};
+    if (!all.l) {
+        return PL_ENOMEM;
+    }
+    bool part = s->loading; /* of a longer one */
+    pl_series_load_begin(s);
     int rc = ops->records(et, PL_RECORD_SERIES, load_each, &all);
     roaring_bitmap_clear(s->dirty); /* what was loaded is on disk already */
-    return rc < 0 ? rc : 0;
+    s->last_dirty = UINT32_MAX;
+    loading_free(all.l);
+    int e = part ? 0 : pl_series_load_end(s);
+    return rc < 0 ? rc : e;
 }

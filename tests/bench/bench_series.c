@@ -93,7 +93,7 @@ static void find(struct pl_series *s, const char *what, const struct pl_matcher 
 static void run(uint32_t hosts, bool by_metric)
 {
     size_t n = (size_t)hosts * 100;
-    struct pl_series_def *defs = malloc(n * sizeof *defs);
+    struct pl_series_def *defs = calloc(n, sizeof *defs);
     struct pl_buf all = PL_BUF_INIT, frame = PL_BUF_INIT;
     struct pl_series *s;
     struct pl_series_conf conf = {0};

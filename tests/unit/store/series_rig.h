@@ -36,7 +36,7 @@ static inline void apply_one(struct pl_series *s, uint32_t id, uint32_t i, bool 
 {
     struct pl_buf b = PL_BUF_INIT;
     make_labels(&b, i);
-    struct pl_series_def def = {id, pl_buf_view(&b)};
+    struct pl_series_def def = {.id = id, .canon = pl_buf_view(&b)};
     assert_int_equal(pl_series_apply(s, &def, 1, replay), 0);
     pl_buf_fini(&b);
 }
@@ -50,7 +50,7 @@ static inline void apply_many(struct pl_series *s, uint32_t n)
         size_t k = 0;
         for (; k < 64 && i < n; k++, i++) {
             make_labels(&b[k], i);
-            defs[k] = (struct pl_series_def){i, pl_buf_view(&b[k])};
+            defs[k] = (struct pl_series_def){.id = i, .canon = pl_buf_view(&b[k])};
         }
         assert_int_equal(pl_series_apply(s, defs, k, true), 0);
     }

@@ -242,7 +242,7 @@ TEST(unlike_series_of_many_shapes_come_back)
             pl_buf_clear(&got);
             assert_true(pl_labels_canon(l, 3, &b, NULL) > 0);
             if (pass == 0) {
-                struct pl_series_def def = {i, pl_buf_view(&b)};
+                struct pl_series_def def = {.id = i, .canon = pl_buf_view(&b)};
                 assert_int_equal(pl_series_apply(s, &def, 1, true), 0);
             } else {
                 assert_int_equal(pl_series_labels(s, i, &got), 0);

@@ -1,6 +1,7 @@
 /* The series of a tenant: intern, apply, labels, drop; concurrent use. Finding, saving and loading
  * have tests of their own. */
 #include "tests/unit/store/series_rig.h"
+#include "core/store/frame.h"
 
 static int n_defined;
 static int define_err;
@@ -93,21 +94,67 @@ TEST(what_are_no_labels_is_left_out_and_the_rest_is_applied)
     struct pl_series *s = make_series();
     struct pl_buf good = PL_BUF_INIT, out = PL_BUF_INIT;
     make_labels(&good, 1);
-    struct pl_series_def defs[] = {
-        {0, pl_buf_view(&good)},        {1, PL_STR("\1b\1v\1a\1v")}, /* not sorted */
-        {2, PL_STR("\1a\1v\1a\1w")},                                 /* twice */
-        {3, PL_STR("\1a\1v\200")},                                   /* cut short */
-        {4, PL_STR("\1a\0")},                                        /* empty value */
-        {5, PL_STR("\0\1v")},                                        /* empty name */
-        {6, PL_STR("\1a\3v")},          {7, PL_STR_NULL},
-        {UINT32_MAX, PL_STR("\1a\1v")}, {8, PL_STR("\1a\1v")},
+    const pl_str canon[] = {
+        pl_buf_view(&good),     PL_STR("\1b\1v\1a\1v"), /* not sorted */
+        PL_STR("\1a\1v\1a\1w"),                        /* twice */
+        PL_STR("\1a\1v\200"),                          /* cut short */
+        PL_STR("\1a\0"),                               /* empty value */
+        PL_STR("\0\1v"),                               /* empty name */
+        PL_STR("\1a\3v"),      PL_STR_NULL,
+        PL_STR("\1a\1v"),      PL_STR("\1a\1v"),
     };
+    static const uint32_t ids[] = {0, 1, 2, 3, 4, 5, 6, 7, UINT32_MAX, 8};
+    struct pl_series_def defs[10];
+    for (size_t i = 0; i < 10; i++) {
+        defs[i] = (struct pl_series_def){.id = ids[i], .canon = canon[i]};
+    }
     assert_int_equal(pl_series_apply(s, defs, sizeof defs / sizeof defs[0], true), PL_ECORRUPT);
     for (uint32_t i = 0; i < 9; i++) {
         assert_int_equal(pl_series_labels(s, i, &out), i == 0 || i == 8 ? 0 : PL_ENOTFOUND);
     }
     pl_buf_fini(&good);
     pl_buf_fini(&out);
+    pl_series_free(s);
+}
+
+TEST(definitions_that_say_what_they_share_are_indexed_like_those_that_do_not)
+{
+    struct pl_series *s = make_series();
+    struct pl_buf out = PL_BUF_INIT, got = PL_BUF_INIT, want = PL_BUF_INIT;
+    struct pl_define_writer w = {.n = 0};
+    struct pl_define_reader r = {.n = 0};
+    struct pl_series_def defs[100];
+    int n;
+    pl_define_writer_reset(&w);
+    for (uint32_t i = 0; i < 1000; i++) {
+        make_labels(&want, i * 7 % 1000);
+        assert_int_equal(pl_define_add(&w, &out, i, pl_buf_view(&want)), 0);
+    }
+    uint64_t hints = 0;
+    pl_define_reader_begin(&r, pl_buf_view(&out));
+    for (int round = 0; (n = pl_define_read(&r, defs, 100)) > 0; round++) {
+        assert_int_equal(defs[0].same, 0); /* the one before is not in this batch */
+        for (int i = 0; i < n; i++) {
+            hints |= defs[i].same;
+        }
+        if (round == 3) { /* what stands behind a damaged one cannot lean on it */
+            defs[50].canon.n = 0;
+        }
+        assert_int_equal(pl_series_apply(s, defs, (size_t)n, true), round == 3 ? PL_ECORRUPT : 0);
+    }
+    assert_int_equal(n, 0);
+    assert_true(hints & 1 << 2); /* job is the same everywhere */
+    for (uint32_t i = 0; i < 1000; i++) {
+        pl_buf_clear(&got);
+        make_labels(&want, i * 7 % 1000);
+        assert_int_equal(pl_series_labels(s, i, &got), i == 350 ? PL_ENOTFOUND : 0);
+        assert_true(i == 350 || pl_str_eq(pl_buf_view(&got), pl_buf_view(&want)));
+    }
+    pl_define_writer_fini(&w);
+    pl_define_reader_fini(&r);
+    pl_buf_fini(&out);
+    pl_buf_fini(&got);
+    pl_buf_fini(&want);
     pl_series_free(s);
 }
 
@@ -257,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_definition_that_is_refused_leaves_no_series_and_no_gap),
         cmocka_unit_test(labels_of_applied_series_come_back_in_any_order_of_ids),
         cmocka_unit_test(what_are_no_labels_is_left_out_and_the_rest_is_applied),
+        cmocka_unit_test(definitions_that_say_what_they_share_are_indexed_like_those_that_do_not),
         cmocka_unit_test(dropped_series_are_gone_and_their_ids_stay_used_up),
         cmocka_unit_test(dropping_an_older_id_leaves_the_newer_one_of_the_same_labels),
         cmocka_unit_test(skipped_ids_are_not_given_again),
