@@ -27,6 +27,8 @@ if(client_sources)
   install(TARGETS perilune_static perilune_shared)
 
   include(GNUInstallDirs)
+  # Found from where the file lies, so that --install --prefix needs no new configuring.
+  file(RELATIVE_PATH pc_up "/x/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/x")
   configure_file(.cmake/perilune.pc.in perilune.pc @ONLY)
   install(FILES "${CMAKE_BINARY_DIR}/perilune.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 
