@@ -1,5 +1,5 @@
 /* A request finds its endpoint. Thread: loops. */
-#include "core/api/internal.h"
+#include "core/api/write.h"
 #include <stdlib.h>
 
 static bool path_matches(const char *pattern, pl_str path)
@@ -76,7 +76,7 @@ static int admit(void *ctx, struct pl_http_req *req, uint64_t content_length, co
     }
     int e = pl_batch_new(t, &b);
     if (e < 0) {
-        *why = pl_err_text(e);
+        *why = pl__write_words(e);
         return pl__status_of(e);
     }
     pl_batch_free(b);

@@ -27,6 +27,7 @@ struct export
     int64_t t0, t1;
     int err;
     bool begun;
+    bool damaged; /* samples were left out: said at the end */
     _Atomic bool cancel;
 };
 
@@ -98,6 +99,10 @@ static int fill(struct export *x)
             pl_buf_clear(&x->labels);
             e = pl_select_labels(x->sel, x->i, &x->labels);
             e = e < 0 ? e : pl_reader_read(x->reader, x->i, x->t0, x->t1, 0, &x->columns);
+            if (e == PL_ECORRUPT) { /* the rest of it is there */
+                x->damaged = true;
+                e = 0;
+            }
             if (e < 0) {
                 break;
             }
@@ -146,6 +151,11 @@ static void send(struct pl_task *task)
         pl_buf_f(&x->out, "{\"error\":\"%s\"}\n", pl_err_text(x->err));
     }
     bool last = x->err < 0 || x->cancel || x->i >= pl_select_count(x->sel);
+    if (last && x->err >= 0 && x->damaged) {
+        pl_buf_z(&x->out,
+                 "{\"error\":\"some samples are damaged on disk and left out; the log says "
+                 "where\"}\n");
+    }
     bool sent = x->out.n == 0 || pl_http_reply_write(x->req, &x->out);
     if (last || !sent) {
         pl_http_reply_end(x->req);

@@ -115,28 +115,29 @@ void pl__write_commit(struct pl_write *w, struct pl_batch *b, int err)
     pl_batch_write(b, written);
 }
 
+const char *pl__write_words(int err)
+{
+    switch (err) {
+    case PL_EBUSY:
+        return "too much waits to be written (--journal-queue-bytes): try again";
+    case PL_ENOSPC:
+        return "the disk is nearly full (--disk-reserve-bytes): writes are taken again when there "
+               "is room";
+    case PL_EREADONLY:
+        return "a sync of the journal failed: writes are refused until the server is restarted; "
+               "the log names the file";
+    case PL_ECLOSED:
+        return "shutting down";
+    default:
+        return pl_err_text(err);
+    }
+}
+
 void pl__write_error(struct pl_write *w)
 {
-    const char *words = w->report.error[0] ? w->report.error : pl_err_text(w->err);
-    switch (w->err) {
-    case PL_EBUSY:
-        words = "too much waits to be written (--journal-queue-bytes): try again";
-        break;
-    case PL_ENOSPC:
-        words =
-            "the disk is nearly full (--disk-reserve-bytes): writes are taken again when there is "
-            "room";
-        break;
-    case PL_EREADONLY:
-        words =
-            "a sync of the journal failed: writes are refused until the server is restarted; the "
-            "log names the file";
-        break;
-    case PL_ECLOSED:
-        words = "shutting down";
-        break;
-    }
-    pl__reply_error(w->req, w->err, "%s", words);
+    bool own = w->err == PL_EBUSY || w->err == PL_ENOSPC || w->err == PL_EREADONLY ||
+               w->err == PL_ECLOSED || !w->report.error[0];
+    pl__reply_error(w->req, w->err, "%s", own ? pl__write_words(w->err) : w->report.error);
 }
 
 static void reject_text(struct pl_buf *out, const struct pl_ingest_report *r,

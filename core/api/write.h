@@ -30,6 +30,8 @@ bool pl__write_open(struct pl_write *w, bool snappy, struct pl_batch **b, pl_str
 void pl__write_commit(struct pl_write *w, struct pl_batch *b, int err);
 /** Answer an error of the whole request: 400, 413, 429, 503, 507. */
 void pl__write_error(struct pl_write *w);
+/** What a client is told when the store does not take a write. */
+const char *pl__write_words(int err);
 /** The reply to a push: {"status":"success","data":{"accepted":..,"rejected":..,"rejects":[..]}}.
  */
 void pl__report_json(struct pl_buf *out, size_t accepted, const struct pl_ingest_report *r);

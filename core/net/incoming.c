@@ -57,6 +57,8 @@ void pl__conn_refuse(struct pl__conn *c, int status, const char *why, enum pl__r
     pl__request_account(r);
     if (status == 429 || status == 503) {
         pl_http_reply_header(&r->pub, "Retry-After", PL_STR("1"));
+    } else if (status == 507) {
+        pl_http_reply_header(&r->pub, "Retry-After", PL_STR("10"));
     }
     pl_http_reply_text(&r->pub, status, why);
 }

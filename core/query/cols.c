@@ -177,6 +177,10 @@ int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
     }
     int err =
         ex->src->ops->read(w->reader, i, c->t0, c->t1, limit ? (size_t)(limit - used) : 0, &w->col);
+    if (err == PL_ECORRUPT) { /* the rest is in col; the store has said where */
+        ex->damaged = true;
+        err = 0;
+    }
     if (err < 0) {
         return err;
     }

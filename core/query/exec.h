@@ -37,6 +37,7 @@ struct pl__exec {
     bool instant;
     _Atomic uint64_t samples, chunks, series;
     _Atomic size_t memory;          /* of values */
+    _Atomic bool damaged;           /* samples that cannot be read were left out */
     struct pl__labelbuf *bufs;      /* labels of selectors */
     pl_str notes[2][PL__NOTES_MAX]; /* infos, warnings */
     size_t n_notes[2];

@@ -132,6 +132,9 @@ static int shape(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
 
 static int keep_notes(struct pl__exec *ex, struct pl_result *out)
 {
+    if (ex->damaged) {
+        pl__note(ex, true, 0, "some samples are damaged on disk and left out; the log says where");
+    }
     for (int w = 0; w < 2; w++) {
         size_t n = ex->n_notes[w];
         pl_str *list = pl_arena_alloc(&out->arena, (n + 1) * sizeof *list);

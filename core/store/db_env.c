@@ -17,6 +17,7 @@
 #define MAP_HOT       (64ull << 30)
 #define MAP_BUILD     (256ull << 30)
 #define MAX_READERS   1022
+#define LOCK_BYTES    (MAX_READERS * 64 + 4096) /* what LMDB needs for them, and more */
 #define PAGE_HEADER   16
 #define P_OVERFLOW    0x04
 
@@ -80,6 +81,23 @@ static size_t mode_map(int mode, off_t file_bytes)
     }
 }
 
+/** LMDB writes to its lock file through a mapping: a hole in it that a full disk cannot fill is a
+ *  SIGBUS. So its blocks are there before LMDB maps it; a larger file is a larger table to LMDB. */
+static int reserve_lock_file(const char *dir)
+{
+    char path[4096];
+    if ((size_t)snprintf(path, sizeof path, "%s/lock.mdb", dir) >= sizeof path) {
+        return PL_ELIMIT;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return pl_errno(errno);
+    }
+    int rc = posix_fallocate(fd, 0, LOCK_BYTES);
+    close(fd);
+    return pl_errno(rc);
+}
+
 /** Open and fetch the handle of the one tree. */
 static int open_mapped(struct pl_db_env *e, const char *dir, unsigned flags, bool writes)
 {
@@ -89,6 +107,10 @@ static int open_mapped(struct pl_db_env *e, const char *dir, unsigned flags, boo
     }
     if (rc == MDB_SUCCESS && !(flags & MDB_NOLOCK)) {
         rc = mdb_env_set_maxreaders(e->env, MAX_READERS);
+        int err = reserve_lock_file(dir);
+        if (err < 0) {
+            return err;
+        }
     }
     if (rc == MDB_SUCCESS) {
         rc = mdb_env_open(e->env, dir, flags, 0600);

@@ -283,10 +283,19 @@ int pl_idem_table_done(struct pl_idem_table *x, const struct pl_frame_idem *r)
     struct pl_idem_waiter *w = NULL;
     int rc = 0;
     pthread_mutex_lock(&x->lock);
-    struct entry *e = obtain(x, hash_of(r->producer, r->key, stream));
+    struct pl_hash128 h = hash_of(r->producer, r->key, stream);
+    struct entry *e = *place(x, h);
+    /* A batch before this one may have failed while this one was on its way. Then the producer
+     * sends both again; the number must not say before that they are kept. */
+    uint64_t last = e && e->finished ? e->stream_seq : 0;
+    if (stream && r->stream_seq != last + 1) {
+        pthread_mutex_unlock(&x->lock);
+        return 0;
+    }
+    e = obtain(x, h);
     if (!e) {
         rc = PL_ENOMEM;
-    } else if (!stream || !e->finished || r->stream_seq > e->stream_seq) {
+    } else {
         w = e->waiters;
         e->waiters = NULL;
         rc = finish(x, e, r->t_ms, r->stream_seq, r->reply);

@@ -5,7 +5,9 @@
  *
  *   perilune tenants 1
  *   0 default                     number, name
- *   crc32c 1a2b3c4d               of all bytes before this line */
+ *   crc32c 1a2b3c4d               of all bytes before this line
+ *
+ * TENANTS.copy is the same, written before it, for the day on which TENANTS cannot be read. */
 #include "core/store/tenant.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,17 +172,34 @@ static int enter(struct pl_store *s, uint32_t number, pl_str name, struct pl_ten
     return rc;
 }
 
+/** Lines of one of the two files. */
+static int read_list(struct pl_store *s, const char *name, struct pl_buf *text, pl_str *body)
+{
+    struct pl_buf path = PL_BUF_INIT;
+    pl_buf_clear(text);
+    pl_buf_f(&path, "%s/%s%c", s->dir, name, 0);
+    int rc = path.failed ? PL_ENOMEM : pl_file_read((char *)path.p, FILE_MAX, text);
+    pl_buf_fini(&path);
+    return rc < 0 ? rc : text_body(pl_buf_view(text), body);
+}
+
 int pl__tenants_load(struct pl_store *s, char *why, size_t n_why)
 {
-    struct pl_buf path = PL_BUF_INIT, text = PL_BUF_INIT;
+    struct pl_buf text = PL_BUF_INIT;
     pl_str body;
-    pl_buf_f(&path, "%s/TENANTS%c", s->dir, 0);
-    int rc = path.failed ? PL_ENOMEM : pl_file_read((char *)path.p, FILE_MAX, &text);
+    int rc = read_list(s, "TENANTS", &text, &body);
+    if (rc == PL_ECORRUPT || rc == PL_ELIMIT || rc == PL_ENOTFOUND) {
+        int copy = read_list(s, "TENANTS.copy", &text, &body);
+        if (copy >= 0) {
+            pl_logf(s->conf.log, PL_ERROR, "store", "TENANTS cannot be read, its copy is used",
+                    "dir=%s err=%s", s->dir, pl_err_name(rc));
+            rc = 0;
+        }
+    }
     if (rc == PL_ENOTFOUND) {
         rc = 0;
         goto out;
     }
-    rc = rc < 0 ? rc : text_body(pl_buf_view(&text), &body);
     while (rc >= 0 && body.n) {
         struct pl_tenant *t;
         uint64_t number;
@@ -197,7 +216,6 @@ int pl__tenants_load(struct pl_store *s, char *why, size_t n_why)
         snprintf(why, n_why, "%s/TENANTS: %s", s->dir, pl_err_text(rc));
     }
 out:
-    pl_buf_fini(&path);
     pl_buf_fini(&text);
     return rc;
 }
@@ -208,13 +226,17 @@ static int add(struct pl_store *s, pl_str name, struct pl_tenant **out)
     if (number >= PL__TENANTS_MAX) {
         return PL_ELIMIT;
     }
-    struct pl_buf path = PL_BUF_INIT, text = PL_BUF_INIT;
+    struct pl_buf path = PL_BUF_INIT, copy = PL_BUF_INIT, text = PL_BUF_INIT;
     pl_buf_f(&path, "%s/TENANTS%c", s->dir, 0);
+    pl_buf_f(&copy, "%s/TENANTS.copy%c", s->dir, 0);
     text_begin(s, &text);
     text_line(&text, number, name);
     text_end(&text);
-    int rc =
-        path.failed || text.failed ? PL_ENOMEM : pl_file_replace((char *)path.p, text.p, text.n);
+    int rc = path.failed || copy.failed || text.failed
+                 ? PL_ENOMEM
+                 : pl_file_replace((char *)copy.p, text.p, text.n);
+    rc = rc < 0 ? rc : pl_file_replace((char *)path.p, text.p, text.n);
+    pl_buf_fini(&copy);
     rc = rc < 0 ? rc : enter(s, number, name, out);
     pl_buf_fini(&path);
     pl_buf_fini(&text);

@@ -250,15 +250,18 @@ class Server:
             self.wait_ready()
         return self
 
+    def client_is_answered(self):
+        try:
+            return self.client.get("/-/ready").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
     def wait_ready(self, seconds=READY_SECONDS):
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended with {self.process.returncode}\n"
                                      + self.log_tail())
-            try:
-                return self.client.get("/-/ready").status == 200
-            except (OSError, http.client.HTTPException):
-                return False
+            return self.client_is_answered()
         wait_until(ready, "the server is ready", seconds)
 
     @property

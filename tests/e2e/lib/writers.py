@@ -115,7 +115,7 @@ class Writer(threading.Thread):
     def acknowledge(self, request, variant, reply):
         if reply.status in (200, 202, 204):
             self.acknowledged[request] = variant
-        elif reply.status in (429, 503, 507):
+        elif reply.status in (429, 500, 503, 507):
             self.refused += 1
             self.attempted[request].discard(variant)  # refused is not stored
         else:
@@ -271,7 +271,7 @@ class StreamWriter(Writer):
                     for request in range(self.acked_to, message[1]):
                         (self.acknowledged[request],) = self.attempted[request]
                     self.acked_to = max(self.acked_to, message[1])
-                elif message[0] == 15 and message[1] in (429, 503, 507):
+                elif message[0] == 15 and message[1] in (429, 500, 503, 507):
                     self.refused += 1
                     return
                 else:
@@ -367,12 +367,14 @@ def same(have, want):
     return have is not None and (have == want and (want != 0 or wire.bits(have) == wire.bits(want)))
 
 
-def export(client, selector, **parameters):
-    """(labels, times, values) of each line of /api/v1/export."""
+def export(client, selector, damaged=False, **parameters):
+    """(labels, times, values) of each line of /api/v1/export. damaged: some may be left out."""
     reply = client.expect("export", client.get("/api/v1/export", **{"match[]": selector},
                                                **parameters))
     for line in reply.body.splitlines():
         one = json.loads(line, parse_int=float)
+        if "error" in one and damaged and "damaged" in one["error"]:
+            continue
         if "error" in one:
             raise AssertionError(f"export: {one['error']}")
         yield one["labels"], map(int, one["t"]), [float(v) if isinstance(v, str) else v for v in one["v"]]

@@ -104,15 +104,15 @@ TEST(keys_are_kept_a_day_and_at_most_so_many)
     pl_idem_table_free(x);
 }
 
-TEST(a_stream_keeps_its_highest_number_only)
+TEST(a_stream_keeps_the_number_up_to_which_all_is_there)
 {
     struct pl_idem_table *x = table(10);
-    const uint64_t seqs[] = {1, 2, 7, 5};
-    for (size_t i = 0; i < 4; i++) {
+    const uint64_t seqs[] = {2, 1, 2, 7, 1, 3, 5}; /* 4 failed: 5 and 7 will come again */
+    for (size_t i = 0; i < 7; i++) {
         struct pl_frame_idem r = {.producer = PL_STR("s"), .stream_seq = seqs[i], .t_ms = hand.ms};
         assert_int_equal(pl_idem_table_done(x, &r), 0);
     }
-    assert_int_equal(pl_idem_table_last(x, PL_STR("s")), 7);
+    assert_int_equal(pl_idem_table_last(x, PL_STR("s")), 3);
     assert_int_equal(pl_idem_table_last(x, PL_STR("t")), 0);
     assert_int_equal(pl_idem_table_count(x), 1);
     pl_idem_table_free(x);
@@ -149,8 +149,7 @@ TEST(records_bring_keys_and_streams_back_and_what_is_over_is_erased)
     begin(x, "a", &w, &reply);
     done(x, "a", "reply of a");
     begin(x, "in flight", &w, &reply);
-    struct pl_frame_idem stream = {
-        .producer = PL_STR("s"), .stream_seq = 1ull << 40, .t_ms = hand.ms};
+    struct pl_frame_idem stream = {.producer = PL_STR("s"), .stream_seq = 1, .t_ms = hand.ms};
     assert_int_equal(pl_idem_table_done(x, &stream), 0);
     assert_int_equal(pl_idem_table_save(x, keep, &k), 0);
     assert_int_equal(k.n, 2);
@@ -167,7 +166,7 @@ TEST(records_bring_keys_and_streams_back_and_what_is_over_is_erased)
     }
     assert_int_equal(begin(y, "a", &w, &reply), PL_IDEM_DONE);
     assert_true(pl_str_eq(pl_buf_view(&reply), PL_STR("reply of a")));
-    assert_true(pl_idem_table_last(y, PL_STR("s")) == 1ull << 40);
+    assert_true(pl_idem_table_last(y, PL_STR("s")) == 1);
     assert_int_equal(begin(y, "in flight", &w, &reply), PL_IDEM_NEW);
     atomic_fetch_add(&hand.ms, PL_IDEM_KEEP_MS + 1);
     assert_int_equal(pl_idem_table_save(y, keep, &k), 0);
@@ -183,7 +182,7 @@ int main(void)
         cmocka_unit_test(the_second_copy_waits_for_the_reply_of_the_first_and_the_third_has_it),
         cmocka_unit_test(a_failed_first_copy_wakes_the_others_with_its_error_and_is_forgotten),
         cmocka_unit_test(keys_are_kept_a_day_and_at_most_so_many),
-        cmocka_unit_test(a_stream_keeps_its_highest_number_only),
+        cmocka_unit_test(a_stream_keeps_the_number_up_to_which_all_is_there),
         cmocka_unit_test(records_bring_keys_and_streams_back_and_what_is_over_is_erased),
     };
     return cmocka_run_group_tests_name("store/idem", tests, NULL, NULL);
