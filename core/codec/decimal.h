@@ -8,8 +8,8 @@ extern const double pl__pow10_f64[PL__DECIMAL_MAX + 1];
 
 /** How a column scales, or that it does not. */
 struct pl__decimal {
-    int e;             /* value = m / 10^e; -1: not decimal */
-    size_t n_odd;      /* values that are not so; m repeats its neighbour there */
+    int e;                      /* value = m / 10^e; -1: not decimal */
+    size_t n_odd;               /* values that are not so; m repeats its neighbour there */
     uint16_t odd[PL_CHUNK_MAX]; /* their places, ascending */
 };
 /** Choose e and fill m. */

@@ -10,19 +10,19 @@ struct pl_tenant;
 #define PL_BATCH_MAX_SAMPLES (8u << 20)
 
 struct pl_batch {
-    struct pl_node node;       /* the store's */
+    struct pl_node node; /* the store's */
     struct pl_tenant *tenant;
-    uint32_t *id;              /* n rows in order of arrival */
-    int64_t *t;                /* ms */
+    uint32_t *id; /* n rows in order of arrival */
+    int64_t *t;   /* ms */
     double *v;
     size_t n, cap;
-    int64_t t_min, t_max;      /* what is accepted now: [now - retention, now + future limit] */
-    void *user;                /* the caller's */
+    int64_t t_min, t_max; /* what is accepted now: [now - retention, now + future limit] */
+    void *user;           /* the caller's */
     void (*done)(struct pl_batch *b, int err);
-    uint64_t seq;              /* of its frame, when done */
-    uint32_t generation;       /* pl_tenant_generation when it was made: an id from a cache that is
-                                  of another generation must not be put into it */
-    const uint64_t *was_new;   /* only inside the applied hook: a bit a row (store.h) */
+    uint64_t seq;               /* of its frame, when done */
+    uint32_t generation;        /* pl_tenant_generation when it was made: an id from a cache that is
+                                   of another generation must not be put into it */
+    const uint64_t *was_new;    /* only inside the applied hook: a bit a row (store.h) */
     struct pl_batch_more *more; /* metadata, idempotency, the encoded frame: the store's */
 };
 
@@ -32,7 +32,8 @@ struct pl_batch {
 int pl_batch_new(struct pl_tenant *t, struct pl_batch **out);
 /** A key given to pl_batch_idem that was not written is given up (pl_idem_abort, PL_ECANCELED). */
 void pl_batch_free(struct pl_batch *b);
-/** Room for `more` further rows: then write id, t, v at [n] and raise n yourself. PL_ENOMEM, PL_ELIMIT. */
+/** Room for `more` further rows: then write id, t, v at [n] and raise n yourself. PL_ENOMEM,
+ * PL_ELIMIT. */
 int pl_batch_reserve(struct pl_batch *b, size_t more);
 
 /** One sample. 0, PL_ETOOOLD, PL_EFUTURE (not added: report it), PL_ENOMEM, PL_ELIMIT. */
@@ -60,7 +61,8 @@ int pl_tenant_intern(struct pl_tenant *t, pl_str canon, struct pl_hash128 hash, 
 /** Append canonical labels of an id. PL_ENOTFOUND. Any thread. */
 int pl_tenant_labels(struct pl_tenant *t, uint32_t id, struct pl_buf *out);
 
-/** Metadata to keep with this batch; unchanged metadata costs a look-up and is not written again. */
+/** Metadata to keep with this batch; unchanged metadata costs a look-up and is not written again.
+ */
 int pl_batch_metadata(struct pl_batch *b, const struct pl_metadata *m);
 
 /* Idempotency: (tenant, producer, key), kept 24 h, over restarts.

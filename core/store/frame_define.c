@@ -2,20 +2,16 @@
  *
  *   payload     definition*
  *   definition  varint zigzag (id - id before - 1) | varint n_labels | same | label*
- *   same        n_labels bits, low first, in whole bytes: label i is label i of the definition before
- *   label       one for each that is not:
- *               varint (shared << 1 | 1) | varint n | n bytes     the name of label i before, its
- *                                                                 value from `shared` bytes of that on
- *               varint 0 | varint n | name | varint n | value     anything
+ *   same        n_labels bits, low first, in whole bytes: label i is label i of the definition
+ * before label       one for each that is not: varint (shared << 1 | 1) | varint n | n bytes the
+ * name of label i before, its value from `shared` bytes of that on varint 0 | varint n | name |
+ * varint n | value     anything
  *
  * Before the first stands id -1 without labels. A million series of 11 labels and 250 bytes that
  * come in order take some 20 bytes each, and the reader copies runs of unchanged labels at once. */
 #include "core/store/frame.h"
 
-void pl_define_writer_fini(struct pl_define_writer *w)
-{
-    pl_buf_fini(&w->last);
-}
+void pl_define_writer_fini(struct pl_define_writer *w) { pl_buf_fini(&w->last); }
 
 void pl_define_writer_reset(struct pl_define_writer *w)
 {
@@ -110,10 +106,7 @@ void pl_define_reader_begin(struct pl_define_reader *r, pl_str payload)
     r->at[0] = 0;
 }
 
-void pl_define_reader_fini(struct pl_define_reader *r)
-{
-    pl_buf_fini(&r->canon);
-}
+void pl_define_reader_fini(struct pl_define_reader *r) { pl_buf_fini(&r->canon); }
 
 /** varint n and n bytes that follow, or NULL. */
 static const uint8_t *get_bytes(const uint8_t *p, const uint8_t *end, pl_str *out)

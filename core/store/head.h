@@ -1,10 +1,11 @@
 /* The head: samples that are in the journal and not yet in the engine. Internal to store.
  *
  * A generation is a slot array by series id and a bump arena of blocks; the apply thread alone
- * appends. At a flush the generation is frozen (immutable) and a new one begins; once the engine has
- * the frozen one, it is retired and its memory is given back as a whole when the last reader lets
- * go. Samples stand in order of arrival, 12 bytes each; readers and the flush sort (stably, the last
- * written of equal timestamps counts) only what did not arrive in order. Drawn on top of head.c. */
+ * appends. At a flush the generation is frozen (immutable) and a new one begins; once the engine
+ * has the frozen one, it is retired and its memory is given back as a whole when the last reader
+ * lets go. Samples stand in order of arrival, 12 bytes each; readers and the flush sort (stably,
+ * the last written of equal timestamps counts) only what did not arrive in order. Drawn on top of
+ * head.c. */
 #pragma once
 #include "core/base/base.h"
 #include "core/store/select.h"
@@ -21,8 +22,8 @@ struct pl_head_counts {
 int pl_head_gen_new(struct pl_head_gen **out);
 void pl_head_gen_ref(struct pl_head_gen *g);
 void pl_head_gen_unref(struct pl_head_gen *g);
-/** Append rows [*done, n) in order. Apply thread; readers may read at the same time. Prefetches ahead: a row
- *  of a random series costs two cache misses that overlap with those of its neighbours.
+/** Append rows [*done, n) in order. Apply thread; readers may read at the same time. Prefetches
+ * ahead: a row of a random series costs two cache misses that overlap with those of its neighbours.
  *  @param was_new  n bits, cleared by the caller: set where the sample is not an identical
  *                  repetition of one that this generation holds; or NULL
  *  @param done     moves on; less than n afterwards only with PL_ENOMEM: call again

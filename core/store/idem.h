@@ -1,8 +1,8 @@
 /* The table behind idempotency (batch.h): keyed requests with their replies, and the highest number
  * of each stream producer, of one tenant. Internal to store.
  *
- * Kept IDEM_KEEP_MS (24 h by the store's clock) after they became durable, at most `max` entries and
- * PL_IDEM_BYTES_MAX bytes of replies: the oldest go first. What is in flight is not counted.
+ * Kept IDEM_KEEP_MS (24 h by the store's clock) after they became durable, at most `max` entries
+ * and PL_IDEM_BYTES_MAX bytes of replies: the oldest go first. What is in flight is not counted.
  * Locked inside; any thread. Record (PL_RECORD_IDEM): docs/formats.md#idempotency. */
 #pragma once
 #include "core/base/base.h"

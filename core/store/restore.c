@@ -59,10 +59,7 @@ static int copy_file(struct restore *r, const char *from, const char *to)
     return e;
 }
 
-static bool is_dot(const char *name)
-{
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
-}
+static bool is_dot(const char *name) { return strcmp(name, ".") == 0 || strcmp(name, "..") == 0; }
 
 static int copy_dir(struct restore *r, const char *from, const char *to)
 {

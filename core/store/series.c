@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define AHEAD     32 /* definitions whose slots are fetched before they are entered */
+#define AHEAD 32 /* definitions whose slots are fetched before they are entered */
 
 int pl_series_new(const struct pl_series_conf *conf, struct pl_series **out)
 {
@@ -225,8 +225,8 @@ static int run_add(struct pl_series *s, struct pl__run *run, bool is_name, uint3
     }
     int rc = 0;
     if (run->to > run->from) {
-        rc = run_end(s, is_name ? &s->y.names[run->number]->has : &pl__pair(&s->y, run->number)->post,
-                     run);
+        rc = run_end(
+            s, is_name ? &s->y.names[run->number]->has : &pl__pair(&s->y, run->number)->post, run);
     }
     *run = (struct pl__run){number, id, id + 1};
     return rc;
@@ -439,15 +439,9 @@ int pl_series_drop(struct pl_series *s, const uint32_t *ids, size_t n)
 
 /* --------------------------------------------------------------------------------------- counts */
 
-uint32_t pl_series_count(const struct pl_series *s)
-{
-    return s->n_interned;
-}
+uint32_t pl_series_count(const struct pl_series *s) { return s->n_interned; }
 
-uint32_t pl_series_next_id(const struct pl_series *s)
-{
-    return s->next_id;
-}
+uint32_t pl_series_next_id(const struct pl_series *s) { return s->next_id; }
 
 void pl__series_read_lock(struct pl_series *s)
 {

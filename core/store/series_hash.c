@@ -279,7 +279,4 @@ void pl__series_used(struct pl_series *s, uint32_t next)
     }
 }
 
-void pl_series_skip(struct pl_series *s, uint32_t next)
-{
-    pl__series_used(s, next);
-}
+void pl_series_skip(struct pl_series *s, uint32_t next) { pl__series_used(s, next); }

@@ -133,7 +133,7 @@ static void find_shapes(struct writing *w)
         uint32_t found = w->n_shapes; /* the latest first: neighbours are alike */
         while (found > 0 &&
                (w->shape_at[found] - w->shape_at[found - 1] != n ||
-                memcmp(w->shapes.p + w->shape_at[found - 1], w->shapes.p + start, n))) {
+                memcmp(w->shapes.p + w->shape_at[found - 1], w->shapes.p + start, n) != 0)) {
             found--;
         }
         if (found) {

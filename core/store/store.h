@@ -3,8 +3,8 @@
  * Threads
  *   loops    intern labels, fill a batch, encode its journal frame, submit it
  *   journal  frames in order, writes, group commit (fdatasync); nothing else
- *   apply    takes synced frames in order: definitions -> index, samples -> head; then calls `done`.
- *            One thread, so that the journal's number is the order of everything, live and on replay
+ *   apply    takes synced frames in order: definitions -> index, samples -> head; then calls
+ * `done`. One thread, so that the journal's number is the order of everything, live and on replay
  *   storage  the only writer of the engine: flush, compaction, retention, deletion
  *   readers  any other thread: pin head generations and partitions, read without blocking writers
  *
@@ -31,19 +31,20 @@ enum pl_durability {
 struct pl_store_conf {
     const char *dir;
     enum pl_durability durability;
-    int64_t retention_ms;            /* default 30 d; 0 = for ever */
-    int64_t future_limit_ms;         /* 1 d: later samples are refused */
-    size_t head_max_bytes;           /* 384 MB: over it the head is flushed */
-    int64_t flush_interval_ms;       /* 10 min: oldest unflushed sample */
-    int64_t compact_interval_ms;     /* 30 min: look for something to seal */
-    size_t journal_file_bytes;       /* 64 MB */
-    size_t journal_queue_bytes;      /* 256 MB waiting to be synced or applied: PL_EBUSY over it */
-    uint64_t disk_reserve_bytes;     /* 256 MB: below it writes get PL_ENOSPC (507) until there is room */
-    uint32_t max_series;             /* per tenant, 0 = no limit: PL_ELIMIT for further new ones */
-    uint32_t max_batch_partitions;   /* 400 days touched by one batch: PL_ELIMIT */
-    uint32_t max_tenants;            /* 1000 */
-    bool tenants_auto;               /* create unknown tenants on first write */
-    uint32_t idem_max;               /* 100000 keys a tenant, kept 24 h */
+    int64_t retention_ms;        /* default 30 d; 0 = for ever */
+    int64_t future_limit_ms;     /* 1 d: later samples are refused */
+    size_t head_max_bytes;       /* 384 MB: over it the head is flushed */
+    int64_t flush_interval_ms;   /* 10 min: oldest unflushed sample */
+    int64_t compact_interval_ms; /* 30 min: look for something to seal */
+    size_t journal_file_bytes;   /* 64 MB */
+    size_t journal_queue_bytes;  /* 256 MB waiting to be synced or applied: PL_EBUSY over it */
+    uint64_t
+        disk_reserve_bytes; /* 256 MB: below it writes get PL_ENOSPC (507) until there is room */
+    uint32_t max_series;    /* per tenant, 0 = no limit: PL_ELIMIT for further new ones */
+    uint32_t max_batch_partitions; /* 400 days touched by one batch: PL_ELIMIT */
+    uint32_t max_tenants;          /* 1000 */
+    bool tenants_auto;             /* create unknown tenants on first write */
+    uint32_t idem_max;             /* 100000 keys a tenant, kept 24 h */
     const struct pl_clock *clock;
     const struct pl_log *log;
     struct pl_metrics *metrics;
@@ -51,10 +52,11 @@ struct pl_store_conf {
     struct pl_engine *engine;
     /** Replay and load progress, for /-/ready and the log; may be NULL. */
     void (*progress)(void *ctx, const char *what, uint64_t done, uint64_t total);
-    /** Called on the apply thread after a batch is in the head, with a bit per row (b->was_new) that
-     *  is set where the sample was new: not an identical repetition of one in the head (what is
+    /** Called on the apply thread after a batch is in the head, with a bit per row (b->was_new)
+     * that is set where the sample was new: not an identical repetition of one in the head (what is
      *  flushed is not asked). Stream aggregation hangs here. May be NULL: then nothing is computed.
-     *  `replay` is true while the journal is read again at start (b has columns and a tenant only). */
+     *  `replay` is true while the journal is read again at start (b has columns and a tenant only).
+     */
     void (*applied)(void *ctx, const struct pl_batch *b, uint64_t seq, bool replay);
     void *ctx;
 };
@@ -79,14 +81,16 @@ uint32_t pl_tenant_generation(const struct pl_tenant *t);
 /* ---------------------------------------------------------------- reading: see select.h */
 #include "core/store/select.h"
 
-/* ---------------------------------------------------------------- tending: all of these block, any thread */
+/* ---------------------------------------------------------------- tending: all of these block, any
+ * thread */
 
 /** All samples accepted before this call are in engine runs, synced, when it returns. */
 int pl_store_flush(struct pl_store *s);
 /** Flush, then merge runs into sealed ones, apply tombstones, drop what retention has ended. */
 int pl_store_compact(struct pl_store *s);
-/** Delete samples in [t0, t1] of the series that match any selector. In force, durable and invisible
- *  when it returns; the disk is freed by the compaction it starts. @param n_series  how many matched */
+/** Delete samples in [t0, t1] of the series that match any selector. In force, durable and
+ * invisible when it returns; the disk is freed by the compaction it starts. @param n_series  how
+ * many matched */
 int pl_store_erase(struct pl_tenant *t, const struct pl_selector *sel, size_t n_sel, int64_t t0,
                    int64_t t1, uint64_t *n_series);
 /** Copy a consistent state into an empty or earlier backup directory (then only what is new is
@@ -102,7 +106,8 @@ int pl_store_restore(const char *backup, const char *dir,
 /** Check every checksum and count of a directory without a running server (or of a backup).
  *  @param report  called for each finding: file, offset (-1: whole file), what. @return findings */
 int64_t pl_store_check(const char *dir,
-                       void (*report)(void *ctx, const char *file, int64_t offset, const char *what),
+                       void (*report)(void *ctx, const char *file, int64_t offset,
+                                      const char *what),
                        void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx);
 
 struct pl_store_stats {
@@ -110,9 +115,10 @@ struct pl_store_stats {
     uint64_t n_samples, n_chunks, n_partitions, n_runs; /* in the engine */
     uint64_t journal_bytes, journal_seq, flushed_seq;
     uint64_t disk_bytes;
-    int64_t t_min, t_max;                               /* INT64_MAX, INT64_MIN when empty */
+    int64_t t_min, t_max; /* INT64_MAX, INT64_MIN when empty */
     bool readonly, full;
 };
 int pl_tenant_stats(struct pl_tenant *t, struct pl_store_stats *out);
 int pl_store_stats(struct pl_store *s, struct pl_store_stats *out);
-size_t pl_store_tenants(struct pl_store *s, void (*each)(void *ctx, struct pl_tenant *t), void *ctx);
+size_t pl_store_tenants(struct pl_store *s, void (*each)(void *ctx, struct pl_tenant *t),
+                        void *ctx);

@@ -19,7 +19,8 @@
  * server see what it has already, so nothing is stored twice. Reconnecting goes by itself, within
  * the calls below; there is no thread.
  *
- * A client belongs to one thread at a time. Functions return 0, or < 0: a code of perilune/err.h. */
+ * A client belongs to one thread at a time. Functions return 0, or < 0: a code of perilune/err.h.
+ */
 #ifndef PERILUNE_PUSH_H
 #define PERILUNE_PUSH_H
 #include "perilune/err.h"
@@ -75,7 +76,8 @@ int pl_client_write(struct pl_client *c, const uint32_t *handles, const int64_t 
 /** Send the batch at hand (an empty one is none). Errors as pl_client_write. */
 int pl_client_flush(struct pl_client *c);
 /** Flush, and wait until all is acknowledged, reconnecting as needed.
- *  @param timeout_ms  -1: no limit. PL_ETIMEOUT: call again to wait on; others as pl_client_write */
+ *  @param timeout_ms  -1: no limit. PL_ETIMEOUT: call again to wait on; others as pl_client_write
+ */
 int pl_client_wait(struct pl_client *c, int timeout_ms);
 
 /** The last batch that is durable on the server, and bytes not acknowledged yet. */
@@ -92,16 +94,16 @@ struct pl_push_request {
     const char *url;          /* "http://host[:port][/path]"; path /api/v1/push if none */
     const char *content_type; /* NULL: application/msgpack */
     const char *tenant;       /* NULL: "default" */
-    const char *key;          /* Idempotency-Key, or NULL: a repetition with the same is not stored */
-    int timeout_ms;           /* 0: 10000, for the whole of it */
+    const char *key; /* Idempotency-Key, or NULL: a repetition with the same is not stored */
+    int timeout_ms;  /* 0: 10000, for the whole of it */
 };
 /** POST a body. @param status  of HTTP, 0 without an answer @param reply  beginning of the answer's
  *  body, NUL-terminated, at most n_reply bytes; or what went wrong
  *  0 for a 2xx (the reply tells of rejects). PL_EINVAL (url; 400, 409), PL_EBUSY (429, 503: send
  *  again later), PL_ENOSPC (507), PL_ELIMIT (413), PL_EUNSUPPORTED (415), PL_ENOTFOUND (host; 404),
  *  PL_EIO, PL_ETIMEOUT (it may have arrived: repeat it with the same key), PL_ENOMEM. */
-int pl_push_http(const struct pl_push_request *request, const void *body, size_t n_body, int *status,
-                 char *reply, size_t n_reply);
+int pl_push_http(const struct pl_push_request *request, const void *body, size_t n_body,
+                 int *status, char *reply, size_t n_reply);
 /** The same with n samples of one series as the body. */
 int pl_push_series(const struct pl_push_request *request, const struct pl_client_label *labels,
                    size_t n_labels, const int64_t *t_ms, const double *v, size_t n, int *status,

@@ -28,9 +28,9 @@ struct pl_embed_label {
     const char *name, *value;
 };
 enum pl_embed_match {
-    PL_EMBED_EQ,  /* label equals value; the value "" stands for: no such label */
+    PL_EMBED_EQ, /* label equals value; the value "" stands for: no such label */
     PL_EMBED_NE,
-    PL_EMBED_RE,  /* matches the regular expression (RE2's language) as a whole */
+    PL_EMBED_RE, /* matches the regular expression (RE2's language) as a whole */
     PL_EMBED_NRE,
 };
 struct pl_embed_matcher {
@@ -46,8 +46,8 @@ void pl_embed_conf_default(struct pl_embed_conf *conf);
 
 /** Open or create a directory; reads the journal again. @param conf  NULL: the default
  *  @param why  path and reason. PL_EIO, PL_ECORRUPT, PL_EBUSY (open elsewhere), PL_ENOMEM. */
-int pl_embed_open(const char *dir, const struct pl_embed_conf *conf, struct pl_embed **out, char *why,
-                  size_t n_why);
+int pl_embed_open(const char *dir, const struct pl_embed_conf *conf, struct pl_embed **out,
+                  char *why, size_t n_why);
 /** Flushes. No other call may run. NULL is fine. */
 void pl_embed_close(struct pl_embed *e);
 
@@ -57,8 +57,8 @@ int pl_embed_series(struct pl_embed *e, const struct pl_embed_label *labels, siz
                     uint32_t *id);
 /** Write n samples as columns, all or nothing; blocks until they are durable and can be read.
  *  @param t  ms since the epoch. Of two samples with one series and time the later written counts.
- *  PL_EINVAL (an id that is none), PL_ETOOOLD, PL_EFUTURE (over a day ahead), PL_ENOSPC, PL_EBUSY, PL_EREADONLY, PL_EIO, PL_ENOMEM,
- *  PL_ELIMIT (8M samples). */
+ *  PL_EINVAL (an id that is none), PL_ETOOOLD, PL_EFUTURE (over a day ahead), PL_ENOSPC, PL_EBUSY,
+ * PL_EREADONLY, PL_EIO, PL_ENOMEM, PL_ELIMIT (8M samples). */
 int pl_embed_write(struct pl_embed *e, const uint32_t *ids, const int64_t *t, const double *v,
                    size_t n);
 /** All that was written is in the store's columns, and the journal short, when it returns. */

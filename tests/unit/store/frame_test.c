@@ -39,11 +39,38 @@ static void round_trip(const uint32_t *id, const int64_t *t, const double *v, si
 
 TEST(special_doubles_and_extreme_times_come_back_bit_exact)
 {
-    double v[] = {0.0, -0.0, 1, -1, 0.1, 0.25, 1e300, -1e-300, 5e-324, INFINITY, -INFINITY,
-                  pl_bits_f64(PL_STALE_BITS), pl_bits_f64(PL_STALE_BITS), NAN, -NAN,
-                  pl_bits_f64(0x7ff8dead0000beef), pl_bits_f64(0xfff0000000000001), 9007199254740993.0,
-                  70368744177663.0, 70368744177664.0, -70368744177665.0, 1.5f, 3.14159274101257324,
-                  123456.78, 1234.567, 99999.999999, 1e15, 255, 256, 65535, 65536, 127.5};
+    double v[] = {0.0,
+                  -0.0,
+                  1,
+                  -1,
+                  0.1,
+                  0.25,
+                  1e300,
+                  -1e-300,
+                  5e-324,
+                  INFINITY,
+                  -INFINITY,
+                  pl_bits_f64(PL_STALE_BITS),
+                  pl_bits_f64(PL_STALE_BITS),
+                  NAN,
+                  -NAN,
+                  pl_bits_f64(0x7ff8dead0000beef),
+                  pl_bits_f64(0xfff0000000000001),
+                  9007199254740993.0,
+                  70368744177663.0,
+                  70368744177664.0,
+                  -70368744177665.0,
+                  1.5f,
+                  3.14159274101257324,
+                  123456.78,
+                  1234.567,
+                  99999.999999,
+                  1e15,
+                  255,
+                  256,
+                  65535,
+                  65536,
+                  127.5};
     size_t n = sizeof v / sizeof v[0];
     uint32_t id[64];
     int64_t t[64];
@@ -69,10 +96,12 @@ TEST(rows_of_every_shape_and_length_come_back)
         size_t n = shape < 20 ? (size_t)shape + 1020 : rng() % N + 1;
         for (size_t i = 0; i < n; i++) {
             uint64_t x = rng();
-            id[i] = shape % 3 == 0 ? (uint32_t)i : shape % 3 == 1 ? (uint32_t)(x % 100000)
-                                                                   : (uint32_t)(i / 10);
-            t[i] = shape % 4 == 0 ? 1700000000000 : 1700000000000 + (int64_t)(i % 10) * 10000 +
-                                                        (shape % 4 == 1 ? (int64_t)(x % 7) : 0);
+            id[i] = shape % 3 == 0   ? (uint32_t)i
+                    : shape % 3 == 1 ? (uint32_t)(x % 100000)
+                                     : (uint32_t)(i / 10);
+            t[i] = shape % 4 == 0 ? 1700000000000
+                                  : 1700000000000 + (int64_t)(i % 10) * 10000 +
+                                        (shape % 4 == 1 ? (int64_t)(x % 7) : 0);
             v[i] = shape % 5 == 0   ? (double)(x % 1000) / 100
                    : shape % 5 == 1 ? (double)(int64_t)(x % 100000)
                    : shape % 5 == 2 ? pl_bits_f64(x)
@@ -110,8 +139,10 @@ TEST(a_scrape_of_mixed_values_takes_under_four_bytes_a_row)
         uint64_t x = rng();
         id[i] = (uint32_t)i;
         t[i] = 1700000000000;
-        v[i] = i % 20 < 8 ? (double)(x % 10000000) : i % 20 < 15 ? (double)(x % 10000) / 100
-               : i % 20 < 18 ? (double)(x % 100) : 1;
+        v[i] = i % 20 < 8    ? (double)(x % 10000000)
+               : i % 20 < 15 ? (double)(x % 10000) / 100
+               : i % 20 < 18 ? (double)(x % 100)
+                             : 1;
     }
     struct pl_buf b = PL_BUF_INIT;
     assert_int_equal(pl_frame_add_rows(&b, id, t, v, N), 0);
@@ -195,7 +226,8 @@ TEST(every_prefix_and_every_bit_flip_of_a_payload_is_survived)
     pl_buf_fini(&b);
 }
 
-/* ------------------------------------------------------------------------------------ definitions */
+/* ------------------------------------------------------------------------------------ definitions
+ */
 
 static void canon(struct pl_buf *b, const char *metric, unsigned host, unsigned cpu)
 {
@@ -224,7 +256,8 @@ TEST(definitions_come_back_in_batches_of_any_size)
     pl_define_writer_reset(&w);
     for (uint32_t i = 0; i < N; i++) {
         define(i, &b);
-        assert_int_equal(pl_define_add(&w, &out, i < 400 ? i + 5 : UINT32_MAX - i, pl_buf_view(&b)), 0);
+        assert_int_equal(pl_define_add(&w, &out, i < 400 ? i + 5 : UINT32_MAX - i, pl_buf_view(&b)),
+                         0);
     }
     struct pl_define_reader r = {0};
     for (size_t cap = 1; cap <= 600; cap += 43) {

@@ -96,12 +96,12 @@ TEST(what_are_no_labels_is_left_out_and_the_rest_is_applied)
     make_labels(&good, 1);
     const pl_str canon[] = {
         pl_buf_view(&good),     PL_STR("\1b\1v\1a\1v"), /* not sorted */
-        PL_STR("\1a\1v\1a\1w"),                        /* twice */
-        PL_STR("\1a\1v\200"),                          /* cut short */
-        PL_STR("\1a\0"),                               /* empty value */
-        PL_STR("\0\1v"),                               /* empty name */
-        PL_STR("\1a\3v"),      PL_STR_NULL,
-        PL_STR("\1a\1v"),      PL_STR("\1a\1v"),
+        PL_STR("\1a\1v\1a\1w"),                         /* twice */
+        PL_STR("\1a\1v\200"),                           /* cut short */
+        PL_STR("\1a\0"),                                /* empty value */
+        PL_STR("\0\1v"),                                /* empty name */
+        PL_STR("\1a\3v"),       PL_STR_NULL,
+        PL_STR("\1a\1v"),       PL_STR("\1a\1v"),
     };
     static const uint32_t ids[] = {0, 1, 2, 3, 4, 5, 6, 7, UINT32_MAX, 8};
     struct pl_series_def defs[10];
