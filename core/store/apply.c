@@ -20,21 +20,20 @@ static void nap(struct pl_store *s)
 /* ----------------------------------------------------------------------------------- definitions
  */
 
-static void apply_define(struct pl_tenant *t, const struct pl_frame *f, bool replay)
+void pl__apply_define(struct pl_tenant *t, pl_str payload, uint64_t seq, bool replay)
 {
     struct pl_store *s = t->s;
     struct pl_series_def defs[DEFS_AT_ONCE];
     int n;
-    pl_define_reader_begin(&s->defines, pl_buf_view(&f->payload));
+    pl_define_reader_begin(&s->defines, payload);
     while ((n = pl_define_read(&s->defines, defs, DEFS_AT_ONCE)) > 0) {
         while (pl_series_apply(t->series, defs, (size_t)n, replay) == PL_ENOMEM) {
             nap(s);
         }
-        t->dirty = true;
     }
     if (n < 0) {
         pl_logf(s->conf.log, PL_ERROR, "store", "a definition frame cannot be read",
-                "tenant=%.*s seq=%llu err=%s", PL_PRS(t->name), (unsigned long long)f->seq,
+                "tenant=%.*s seq=%llu err=%s", PL_PRS(t->name), (unsigned long long)seq,
                 pl_err_name(n));
     }
 }
@@ -186,7 +185,8 @@ void pl__apply_frame(struct pl_store *s, const struct pl_frame *f, bool replay)
     int rc = 0;
     switch (f->type) {
     case PL_FRAME_DEFINE:
-        apply_define(t, f, replay);
+        pl__apply_define(t, pl_buf_view(&f->payload), f->seq, replay);
+        t->dirty = true;
         break;
     case PL_FRAME_SAMPLES:
         if (replay) {

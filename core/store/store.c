@@ -1,4 +1,5 @@
-/* The store as a whole: open (lock, tenants, engine, replay, threads) and close. */
+/* The store as a whole: open (lock, tenants, engine, threads; start.c brings back what they hold)
+ * and close. */
 #include "core/store/tenant.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -7,8 +8,6 @@
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
-
-#define PROGRESS_FRAMES 1024
 
 void pl_store_conf_default(struct pl_store_conf *c)
 {
@@ -80,143 +79,6 @@ static int open_engine(struct pl_store *s, char *why, size_t n_why)
         snprintf(why, n_why, "%s/tenants: %s", s->dir, pl_err_text(rc));
     } else {
         rc = pl_lmdb_open(&conf, &s->engine, why, n_why);
-    }
-    free(dir);
-    return rc;
-}
-
-struct names {
-    struct pl_arena arena;
-    pl_str *p;
-    size_t n, cap;
-};
-
-static int keep_name(void *ctx, pl_str name)
-{
-    struct names *x = ctx;
-    if (x->n == x->cap) {
-        size_t cap = x->cap ? 2 * x->cap : 16;
-        pl_str *p = realloc(x->p, cap * sizeof *p);
-        if (!p) {
-            return PL_ENOMEM;
-        }
-        x->p = p;
-        x->cap = cap;
-    }
-    x->p[x->n] = pl_arena_dup(&x->arena, name);
-    return x->p[x->n++].p ? 0 : PL_ENOMEM;
-}
-
-/** All tenants of the engine, also those that TENANTS does not name (a backup taken apart). */
-static int load_tenants(struct pl_store *s, char *why, size_t n_why)
-{
-    struct names names = {.n = 0};
-    pl_arena_init(&names.arena, 0);
-    int rc = s->engine->ops->tenants(s->engine, keep_name, &names);
-    uint32_t limit = s->conf.max_tenants;
-    s->conf.max_tenants = PL__TENANTS_MAX;
-    for (size_t i = 0; i < names.n && rc >= 0; i++) {
-        struct pl_tenant *t;
-        struct pl_engine_tenant *et;
-        rc = pl_store_tenant(s, names.p[i], true, &t);
-        rc = rc < 0 ? rc : s->engine->ops->tenant(s->engine, names.p[i], false, &et);
-        rc = rc < 0 ? rc : pl__tenant_load(t, et);
-        if (rc < 0) {
-            snprintf(why, n_why, "%s: tenant %.*s: %s", s->dir, PL_PRS(names.p[i]),
-                     pl_err_text(rc));
-        } else if (s->conf.progress) {
-            s->conf.progress(s->conf.ctx, "tenants", i + 1, names.n);
-        }
-    }
-    if (rc >= 0) {
-        struct pl_tenant *t;
-        rc = pl_store_tenant(s, PL_STR("default"), true, &t);
-        if (rc < 0) {
-            snprintf(why, n_why, "%s: tenant default: %s", s->dir, pl_err_text(rc));
-        }
-    } else if (!names.n) {
-        snprintf(why, n_why, "%s: cannot list tenants: %s", s->dir, pl_err_text(rc));
-    }
-    s->conf.max_tenants = limit;
-    pl_arena_fini(&names.arena);
-    free(names.p);
-    return rc;
-}
-
-static void committed(void *ctx, struct pl_node *frames)
-{
-    struct pl_store *s = ctx;
-    for (struct pl_node *node = frames, *next; node; node = next) {
-        next = node->next;
-        pl_queue_push(&s->apply, node);
-    }
-}
-
-/** A frame of the journal at start; what its tenant's engine has already is passed by. */
-static int replay(void *ctx, const struct pl_frame *f)
-{
-    struct pl_store *s = ctx;
-    struct pl_tenant *t = pl__tenant_at(s, f->tenant);
-    if (!t) {
-        pl_logf(s->conf.log, PL_ERROR, "store", "the journal names a tenant that TENANTS does not",
-                "tenant=%u seq=%llu", f->tenant, (unsigned long long)f->seq);
-        return PL_ECORRUPT;
-    }
-    if (f->seq > t->skip_seq) {
-        pl__apply_frame(s, f, true);
-    }
-    if (++s->n_replayed % PROGRESS_FRAMES == 0) {
-        if (s->conf.progress) {
-            s->conf.progress(s->conf.ctx, "journal", s->n_replayed, 0);
-        }
-        /* The engine took nothing for long before the last stop: make room as a flush would. */
-        if (atomic_load(&s->cur_bytes) / 2 > s->conf.head_max_bytes) {
-            int rc = pl__freeze_all(s, NULL);
-            return rc < 0 ? rc : pl__drain(s);
-        }
-    }
-    return 0;
-}
-
-static int pass_by(void *ctx, const struct pl_frame *f)
-{
-    (void)ctx, (void)f;
-    return 0;
-}
-
-static int open_journal(struct pl_store *s, char *why, size_t n_why)
-{
-    uint64_t lowest = UINT64_MAX, highest = 0;
-    for (unsigned i = 0; i < atomic_load(&s->n_tenants); i++) {
-        if (s->tenants[i]) {
-            uint64_t seq = s->tenants[i]->skip_seq;
-            lowest = seq < lowest ? seq : lowest;
-            highest = seq > highest ? seq : highest;
-        }
-    }
-    char *dir = path_of(s->dir, "journal");
-    if (!dir) {
-        return PL_ENOMEM;
-    }
-    struct pl_journal_conf conf = {.dir = dir,
-                                   .file_bytes = s->conf.journal_file_bytes,
-                                   .queue_bytes = s->conf.journal_queue_bytes,
-                                   .sync = s->conf.durability == PL_DURABLE_DISK,
-                                   .clock = s->conf.clock,
-                                   .log = s->conf.log,
-                                   .metrics = s->conf.metrics,
-                                   .committed = committed,
-                                   .ctx = s};
-    int rc = pl_journal_open(&conf, lowest, replay, &s->journal, why, n_why);
-    if (rc >= 0 && pl_journal_last_seq(s->journal) < highest) {
-        /* The journal is not there (a backup) or was lost: numbers must go on behind the engine's.
-         */
-        pl_journal_close(s->journal);
-        s->journal = NULL;
-        rc = pl_journal_open(&conf, highest, pass_by, &s->journal, why, n_why);
-    }
-    if (rc >= 0) {
-        atomic_store(&s->applied_seq, pl_journal_last_seq(s->journal));
     }
     free(dir);
     return rc;
@@ -305,8 +167,7 @@ int pl_store_open(const struct pl_store_conf *conf, struct pl_store **out, char 
     int rc = lock_dir(s, why, n_why);
     rc = rc < 0 ? rc : pl__tenants_load(s, why, n_why);
     rc = rc < 0 ? rc : open_engine(s, why, n_why);
-    rc = rc < 0 ? rc : load_tenants(s, why, n_why);
-    rc = rc < 0 ? rc : open_journal(s, why, n_why);
+    rc = rc < 0 ? rc : pl__start(s, why, n_why);
     if (rc >= 0) {
         pl_rows_fini(&s->rows); /* a start's worth of room is not needed again */
         rc = pl__drain(s);      /* erasures are in force before anyone reads */

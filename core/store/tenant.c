@@ -326,14 +326,18 @@ static void series_damaged(void *ctx, pl_str key)
 int pl__tenant_load(struct pl_tenant *t, struct pl_engine_tenant *et)
 {
     const struct pl_engine_ops *ops = t->s->engine->ops;
-    int rc = pl_series_load(t->series, ops, et, series_damaged, t);
-    rc = rc < 0 ? rc : ops->records(et, PL_RECORD_METADATA, load_metadata, t);
+    int rc = ops->records(et, PL_RECORD_METADATA, load_metadata, t);
     rc = rc < 0 ? rc : ops->records(et, PL_RECORD_IDEM, load_idem, t);
     if (rc >= 0) {
         t->skip_seq = t->safe_seq = ops->flushed_seq(et);
         atomic_store(&t->et, et);
     }
     return rc < 0 ? rc : 0;
+}
+
+int pl__tenant_load_series(struct pl_tenant *t, struct pl_engine_tenant *et)
+{
+    return pl_series_load(t->series, t->s->engine->ops, et, series_damaged, t);
 }
 
 int pl__tenant_pin(struct pl_tenant *t, struct pl_head_gen ***gens, size_t *n)

@@ -1,4 +1,4 @@
-/* The inside of store: the structs that store.c, tenant.c, batch.c, apply.c, flush.c, select.c,
+/* The inside of store: the structs that store.c, start.c, tenant.c, batch.c, apply.c, flush.c, select.c,
  * erase.c and backup.c share. Not included from outside the folder.
  *
  * Locks, in order: st_lock | tenants_lock > gc_lock > (a series' shard > the journal's) | heads_lock.
@@ -120,6 +120,7 @@ struct pl_store {
     pthread_mutex_t st_lock;
     pthread_cond_t st_cond;
     uint64_t n_replayed;
+    struct pl__start *start; /* while the store starts */
     struct pl__job *jobs, **jobs_tail; /* st_lock */
     bool want_flush, stopping;         /* st_lock */
     atomic_uint n_urgent;              /* flushes wanted: a seal makes way */
@@ -140,6 +141,10 @@ struct pl_store {
     struct pl_histo *flush_seconds, *freeze_seconds, *compact_seconds;
 };
 
+/* start.c */
+/** Bring back what engine and journal hold; the journal is open then. */
+int pl__start(struct pl_store *s, char *why, size_t n_why);
+
 /* tenant.c */
 void pl__tenant_free(struct pl_tenant *t);
 /** Tenant of a number in a frame; NULL. */
@@ -151,13 +156,17 @@ int pl__tenants_load(struct pl_store *s, char *why, size_t n_why);
 void pl__tenants_text(struct pl_store *s, struct pl_buf *out);
 /** Check the bytes of such a file. PL_ECORRUPT. */
 int pl__tenants_check(pl_str text);
-/** What the engine holds of a tenant: series, metadata, keys. */
+/** What the engine holds of a tenant: metadata and keys. */
 int pl__tenant_load(struct pl_tenant *t, struct pl_engine_tenant *et);
+/** And its series. */
+int pl__tenant_load_series(struct pl_tenant *t, struct pl_engine_tenant *et);
 /** Head generations that hold samples, oldest first, each with a reference; malloc'ed. PL_ENOMEM. */
 int pl__tenant_pin(struct pl_tenant *t, struct pl_head_gen ***gens, size_t *n);
 
 /* apply.c */
 void *pl__apply_main(void *store);
+/** Index the definitions of a frame's payload. Apply thread, or before it runs. */
+void pl__apply_define(struct pl_tenant *t, pl_str payload, uint64_t seq, bool replay);
 /** Apply a frame whose rows are b's, or (replay) are in its payload. */
 void pl__apply_frame(struct pl_store *s, const struct pl_frame *f, bool replay);
 /** Freeze what a tenant has; frames up to seq are in it. Apply thread, or before it runs. PL_ENOMEM. */
