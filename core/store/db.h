@@ -288,6 +288,7 @@ struct pl_db_out {
     uint32_t last_id, pieces_of_last;
     bool open; /* the pack writer has something */
     bool any;
+    bool sealed;        /* large packs */
     uint64_t raw_bytes; /* before zstd, of the packs so far */
     const char *fault;  /* point passed before a commit */
 };

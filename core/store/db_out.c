@@ -37,6 +37,7 @@ int pl__db_out_init(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, en
     if (!o->ids) {
         return PL_ENOMEM;
     }
+    o->sealed = effort == PL_EFFORT_SMALL;
     return pl_pack_writer_new(effort, &o->w);
 }
 
@@ -92,16 +93,16 @@ static int close_pack(struct pl_db_out *o)
     return PL_OK;
 }
 
-/** Where packs shrink by zstd, more goes into one: its value should end near PL_PACK_TARGET, for a
- *  value fills whole pages of 4 KB. */
+/** Where packs shrink by zstd, more goes into one: its value should end near the target. */
 static size_t pack_target(const struct pl_db_out *o)
 {
     uint64_t stored = o->m.bytes + o->batch.n;
+    size_t wanted = o->sealed ? PL_PACK_TARGET_SEALED : PL_PACK_TARGET;
     if (stored == 0 || o->raw_bytes <= stored) {
-        return PL_PACK_TARGET;
+        return wanted;
     }
-    uint64_t target = PL_PACK_TARGET * o->raw_bytes / stored;
-    return target < 4 * PL_PACK_TARGET ? target : 4 * PL_PACK_TARGET;
+    uint64_t target = wanted * o->raw_bytes / stored;
+    return target < 4 * wanted ? target : 4 * wanted;
 }
 
 static int open_pack(struct pl_db_out *o, uint32_t id)

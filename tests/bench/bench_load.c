@@ -109,7 +109,7 @@ static double advance(struct worker *w, struct series *s)
         break;
     case 1: /* two-decimal gauge */
         s->value +=
-            round((uniform(&w->random) + uniform(&w->random) + uniform(&w->random) - 1.5) * 400) /
+            round((uniform(&w->random) + uniform(&w->random) + uniform(&w->random) - 1.5) * 200) /
             100;
         s->value = round(s->value * 100) / 100;
         break;
