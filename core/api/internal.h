@@ -84,7 +84,9 @@ void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* result.c */
-void pl__result_json(struct pl_buf *out, const struct pl_result *r);
+/** @param limit  series at most, 0: all; a warning says that there were more */
+void pl__result_json(struct pl_buf *out, const struct pl_result *r, uint64_t limit);
+#define PL__TRUNCATED "results truncated due to limit" /* Prometheus' words */
 void pl__labels_json(struct pl_buf *out, pl_str canon);
 
 /* endpoints */
@@ -107,6 +109,9 @@ void pl__ep_compact(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_delete_series(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_clean_tombstones(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_backup(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_rules(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_alerts(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_targets(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_buildinfo(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_runtimeinfo(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_flags(struct pl_api *a, struct pl_http_req *req);

@@ -35,11 +35,12 @@ static void run(struct pl_job *job)
     pl_count(a->queries, 1);
     if (e < 0) {
         pl_count(a->query_errors, 1);
-        pl__job_error(job, e, "%s", err.text);
+        pl__job_error(job, e, "%s%s", e == PL_EPARSE ? "invalid parameter \"query\": " : "",
+                      err.text);
         return;
     }
     pl_count(a->query_samples, result.stats.samples);
-    pl__result_json(&job->out, &result);
+    pl__result_json(&job->out, &result, job->limit);
     pl_result_fini(&result);
     pl_histo_observe(a->query_seconds, (double)(pl_mono_ns(a->conf.clock) - begun) / 1e9);
 }
@@ -67,6 +68,7 @@ static void start(struct pl_api *a, struct pl_http_req *req, const struct pl_job
     job->t0 = with->t0;
     job->t1 = with->t1;
     job->step = with->step;
+    job->limit = with->limit;
     job->deadline_ns = deadline(a, timeout_ms);
     pl__job_start(job, a->conf.pool, true);
 }
@@ -76,7 +78,8 @@ void pl__ep_query(struct pl_api *a, struct pl_http_req *req)
     struct pl_job with = {.t0 = pl_now_ms(a->conf.clock)};
     int64_t timeout_ms = 0;
     if (pl__tenant(a, req, false, &with.tenant) && text_param(req, &with.text) &&
-        pl__time_param(req, "time", &with.t0) && pl__duration_param(req, "timeout", &timeout_ms)) {
+        pl__time_param(req, "time", &with.t0) && pl__duration_param(req, "timeout", &timeout_ms) &&
+        pl__u64_param(req, "limit", &with.limit)) {
         start(a, req, &with, timeout_ms);
     }
 }
@@ -88,7 +91,8 @@ void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req)
     if (!pl__tenant(a, req, false, &with.tenant) || !text_param(req, &with.text) ||
         !pl__time_param(req, "start", &with.t0) || !pl__time_param(req, "end", &with.t1) ||
         !pl__duration_param(req, "step", &with.step) ||
-        !pl__duration_param(req, "timeout", &timeout_ms)) {
+        !pl__duration_param(req, "timeout", &timeout_ms) ||
+        !pl__u64_param(req, "limit", &with.limit)) {
         return;
     }
     if (with.t0 == INT64_MIN || with.t1 == INT64_MIN) {

@@ -45,24 +45,26 @@ static void one_series(struct pl_buf *out, const struct pl_result_series *s, boo
     pl_buf_z(out, matrix ? "]}" : "}");
 }
 
-static void notes(struct pl_buf *out, const char *name, const pl_str *s, size_t n)
+/* more: one in words of our own, or NULL. */
+static void notes(struct pl_buf *out, const char *name, const pl_str *s, size_t n, const char *more)
 {
-    if (!n) {
+    if (!n && !more) {
         return;
     }
     pl_buf_f(out, ",\"%s\":[", name);
+    struct pl_json_w w = pl_json_w(out);
     for (size_t i = 0; i < n; i++) {
-        struct pl_json_w w = pl_json_w(out);
-        if (i) {
-            pl_buf_u8(out, ',');
-        }
         pl_json_str(&w, s[i]);
+    }
+    if (more) {
+        pl_json_str(&w, pl_str_c(more));
     }
     pl_buf_u8(out, ']');
 }
 
-void pl__result_json(struct pl_buf *out, const struct pl_result *r)
+void pl__result_json(struct pl_buf *out, const struct pl_result *r, uint64_t limit)
 {
+    size_t n = limit && limit < r->n ? (size_t)limit : r->n;
     static const char *const types[] = {"scalar", "string", "vector", "matrix"};
     pl_buf_f(out,
              "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":", types[r->type]);
@@ -78,7 +80,7 @@ void pl__result_json(struct pl_buf *out, const struct pl_result *r)
         pl_buf_u8(out, ']');
     } else {
         pl_buf_u8(out, '[');
-        for (size_t i = 0; i < r->n; i++) {
+        for (size_t i = 0; i < n; i++) {
             if (i) {
                 pl_buf_u8(out, ',');
             }
@@ -87,7 +89,8 @@ void pl__result_json(struct pl_buf *out, const struct pl_result *r)
         pl_buf_u8(out, ']');
     }
     pl_buf_u8(out, '}');
-    notes(out, "warnings", r->warnings, r->n_warnings);
-    notes(out, "infos", r->infos, r->n_infos);
+    bool cut = n < r->n && (r->type == PL_VALUE_VECTOR || r->type == PL_VALUE_MATRIX);
+    notes(out, "warnings", r->warnings, r->n_warnings, cut ? PL__TRUNCATED : NULL);
+    notes(out, "infos", r->infos, r->n_infos, NULL);
     pl_buf_u8(out, '}');
 }

@@ -6,17 +6,19 @@
 struct list {
     struct pl_job *job;
     uint64_t n;
+    bool cut; /* more than the limit */
 };
 
 static struct list list_begin(struct pl_job *job)
 {
     pl_buf_z(&job->out, "{\"status\":\"success\",\"data\":[");
-    return (struct list){job, 0};
+    return (struct list){job, 0, false};
 }
 
 static bool list_room(struct list *l)
 {
-    if (l->job->cancel || (l->job->limit && l->n >= l->job->limit)) {
+    l->cut = l->job->limit && l->n >= l->job->limit;
+    if (l->job->cancel || l->cut) {
         return false;
     }
     if (l->n++) {
@@ -41,7 +43,7 @@ static void list_end(struct list *l, int e)
     if (e < 0) {
         pl__job_error(l->job, e, "%s", pl_err_text(e));
     } else {
-        pl_buf_z(&l->job->out, "]}");
+        pl_buf_z(&l->job->out, l->cut ? "],\"warnings\":[\"" PL__TRUNCATED "\"]}" : "]}");
     }
 }
 
@@ -156,7 +158,7 @@ static bool one_metadata(void *ctx, const struct pl_metadata *m)
 
 static void work_metadata(struct pl_job *job)
 {
-    struct list l = {job, 0};
+    struct list l = {job, 0, false};
     pl_buf_z(&job->out, "{\"status\":\"success\",\"data\":{");
     int e = pl_tenant_metadata(job->tenant, job->text, one_metadata, &l);
     if (e < 0 && e != PL_ENOTFOUND) {

@@ -1,4 +1,5 @@
-/* /-/healthy, /-/ready, /metrics, /api/v1/status. Thread: loops; nothing here blocks for long. */
+/* /-/healthy, /-/ready, /metrics, /api/v1/status, rules, alerts, targets. Thread: loops; nothing
+ * here blocks for long. */
 #include "core/api/internal.h"
 #include "perilune/version.h"
 #include <unistd.h>
@@ -46,6 +47,32 @@ static void int_field(struct pl_json_w *w, const char *key, int64_t value)
 {
     pl_json_key(w, key);
     pl_json_i64(w, value);
+}
+
+/* What Prometheus answers when it has none of these; Grafana asks. */
+static void none(struct pl_http_req *req, const char *data)
+{
+    struct pl_buf out = PL_BUF_INIT;
+    pl_buf_f(&out, "{\"status\":\"success\",\"data\":%s}", data);
+    pl__reply_json(req, 200, &out);
+}
+
+void pl__ep_rules(struct pl_api *a, struct pl_http_req *req)
+{
+    (void)a;
+    none(req, "{\"groups\":[]}");
+}
+
+void pl__ep_alerts(struct pl_api *a, struct pl_http_req *req)
+{
+    (void)a;
+    none(req, "{\"alerts\":[]}");
+}
+
+void pl__ep_targets(struct pl_api *a, struct pl_http_req *req)
+{
+    (void)a;
+    none(req, "{\"activeTargets\":[],\"droppedTargets\":[]}");
 }
 
 void pl__ep_buildinfo(struct pl_api *a, struct pl_http_req *req)

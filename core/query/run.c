@@ -179,7 +179,7 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
     out->stats.parse_ns = pl_mono_ns(clock) - t0;
     if (!instant && ast.root->type != PL__TYPE_SCALAR && ast.root->type != PL__TYPE_VECTOR) {
         e = pl__error(
-            &ex, PL_EINVAL, 0,
+            &ex, PL_EPARSE, 0,
             "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
             pl__type_doc(ast.root->type));
     } else {

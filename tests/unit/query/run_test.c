@@ -210,7 +210,7 @@ TEST(a_range_query_wants_a_scalar_or_a_vector_and_sane_times)
     struct pl_query_conf c = conf();
     struct pl_source src = pl_source_mem(mem);
     struct pl_result r;
-    assert_int_equal(range(&c, "m[5m]", &r), PL_EINVAL);
+    assert_int_equal(range(&c, "m[5m]", &r), PL_EPARSE);
     assert_string_equal(error.text,
                         "invalid expression type \"range vector\" for range query, must "
                         "be Scalar or instant Vector");
