@@ -437,7 +437,9 @@ static int counts_row(struct pl__exec *ex, struct counts *c, const struct pl_exp
     pl__set_label(&labels, group_labels, e->agg.param->str, pl_buf_view(&text));
     int err = text.failed || labels.failed ? PL_ENOMEM
                                            : counts_labels(ex, c, pl_buf_view(&labels), steps, at);
-    c->at[i] = (uint32_t)*at;
+    if (err == 0) {
+        c->at[i] = (uint32_t)*at;
+    }
     pl_buf_fini(&text);
     pl_buf_fini(&labels);
     return err;

@@ -1,10 +1,48 @@
 #!/usr/bin/env python3
 # timeout: 240
 """Prometheus 2.42, vmagent and node_exporter as they are: what they send is what we have."""
+import math
 import time
 
 import peers
 import perilune
+import wire
+
+# Over windows of a few seconds of a scrape each second.
+EXPRESSIONS = """
+up
+{job="node"}
+node_cpu_seconds_total{mode=~"user|system"}
+rate(node_cpu_seconds_total[4s])
+increase(node_cpu_seconds_total[3s])
+irate(node_cpu_seconds_total[4s])
+sum by (mode) (rate(node_cpu_seconds_total[4s]))
+sum without (cpu) (increase(node_cpu_seconds_total[4s]))
+avg_over_time(node_memory_MemFree_bytes[3s])
+min_over_time(node_memory_MemFree_bytes[3s])
+max_over_time(node_memory_MemFree_bytes[3s])
+sum_over_time(node_load1[3s])
+last_over_time({job="node"}[2s])
+count_over_time(node_load1[3s])
+stddev_over_time(node_memory_MemFree_bytes[4s])
+quantile_over_time(0.5, node_memory_MemFree_bytes[4s])
+last_over_time(scrape_duration_seconds[2s])
+delta(node_memory_MemFree_bytes[4s])
+changes(go_goroutines[4s])
+node_memory_MemTotal_bytes - node_memory_MemFree_bytes
+topk(3, node_cpu_seconds_total)
+count by (__name__) ({__name__=~"node_.+"})
+histogram_quantile(0.9, sum by (le) (node_nonesuch_bucket))
+""".strip().splitlines()
+
+
+def zstd_stored(data):
+    """A zstd frame (RFC 8878) whose blocks are stored: 1 segment, content size in 8 bytes."""
+    out = bytearray(b"\x28\xb5\x2f\xfd\xe0" + len(data).to_bytes(8, "little"))
+    for at in range(0, len(data), 65536) or [0]:
+        part = data[at:at + 65536]
+        out += ((at + 65536 >= len(data)) | len(part) << 3).to_bytes(3, "little") + part
+    return bytes(out)
 
 
 class RemoteWrite(perilune.ServerCase):
@@ -44,8 +82,55 @@ class RemoteWrite(perilune.ServerCase):
             described = self.client.api("/api/v1/metadata")["node_load1"][0]
             self.assertEqual(described["type"], "gauge")
             self.assertTrue(described["help"])
+            perilune.wait_until(lambda: self.metadata_of(self.client) == self.metadata_of(
+                prometheus.client), "the metadata are the same", 60)
         failed = [k for k, v in self.client.metrics().items() if "reject" in k and v]
         self.assertEqual(failed, [])
+
+    @staticmethod
+    def metadata_of(client):
+        return {name: described for name, described in client.api("/api/v1/metadata").items()
+                if name.startswith("node_")}
+
+    def test_expressions_over_what_prometheus_sent_have_its_values(self):
+        with peers.prometheus({"node": self.exporter.port},
+                              f"{self.server.url}/api/v1/write") as prometheus:
+            self.arrived("count_over_time(up[1m]) >= 4")
+            (first, _), *_ = next(iter(self.client.raw(
+                "up", 0, (round(time.time()) + 9) * 1000).values()))
+            # Half a second beside the scrapes: no sample stands on the edge of a window, of which
+            # Prometheus 2 and 3 think differently.
+            start = first + 4500
+            end = start + 10_000
+            perilune.wait_until(lambda: self.client.query(f"timestamp(up) * 1000 > {end}"),
+                                "15 scrapes", 60)
+            for expression in EXPRESSIONS:
+                ours, theirs = ({tuple(sorted(one["metric"].items())): one["values"] for one in
+                                 client.query_range(expression, start / 1000, end / 1000, 1)}
+                                for client in (self.client, prometheus.client))
+                self.assertEqual(set(ours), set(theirs), expression)
+                self.assertTrue(ours or "nonesuch" in expression, expression)
+                for labels, wanted in theirs.items():
+                    found = ours[labels]
+                    self.assertEqual([t for t, _ in found], [t for t, _ in wanted],
+                                     (expression, labels))
+                    for (t, a), (_, b) in zip(found, wanted):
+                        a, b = float(a), float(b)
+                        self.assertTrue(
+                            wire.bits(a) == wire.bits(b) or math.isclose(a, b, rel_tol=1e-9),
+                            f"{expression} {labels} at {t}: {a!r}, not {b!r}")
+
+    def test_bodies_of_newer_vmagents_are_zstd(self):
+        at = round(time.time()) * 1000
+        series = [({"__name__": "z", "i": str(i)}, [(at, i + 0.5)]) for i in range(3000)]
+        reply = self.client.post("/api/v1/write", zstd_stored(wire.write_request(series)),
+                                 "application/x-protobuf",
+                                 {"Content-Encoding": "zstd",
+                                  "X-VictoriaMetrics-Remote-Write-Version": "1"})
+        self.assertEqual(reply.status, 204, reply)
+        found = self.client.raw("z", at, at)
+        self.assertEqual(found, {tuple(sorted(labels.items())): samples
+                                 for labels, samples in series})
 
     def test_vmagent_sends_all_series_of_a_scrape(self):
         text = self.exporter.client.get("/metrics").text
