@@ -125,7 +125,7 @@ static const char style[] =
     "code,pre{font:13px/1.6 ui-monospace,monospace}"
     "pre{background:var(--box);border:1px solid var(--line);border-radius:6px;padding:.8em 1em;"
     "overflow:auto}"
-    "ul{list-style:none;display:flex;flex-wrap:wrap;gap:.4em 2em;margin:1.2em 0;padding:0}"
+    "ul{list-style:none;display:flex;flex-wrap:wrap;gap:.4em 1.6em;margin:1.2em 0;padding:0}"
     "li{color:var(--dim)}li b{color:var(--text)}"
     "table{border-collapse:collapse;width:100%}td{padding:.28em 1.2em .28em 0;"
     "border-top:1px solid var(--line);vertical-align:baseline}"

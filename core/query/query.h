@@ -8,9 +8,9 @@ struct pl_expr; /* the syntax tree: ast.h, borrowed from its arena */
 
 /** An error with its place in the text. */
 struct pl_query_error {
-    int code;  /* PL_EPARSE (bad_data), PL_EINVAL (execution), PL_ELIMIT, PL_ETIMEOUT,
-                  PL_ECANCELED, PL_ENOMEM, PL_ECORRUPT, PL_EUNSUPPORTED */
-    size_t at; /* byte offset in the query text */
+    int code;       /* PL_EPARSE (bad_data), PL_EINVAL (execution), PL_ELIMIT, PL_ETIMEOUT,
+                       PL_ECANCELED, PL_ENOMEM, PL_ECORRUPT, PL_EUNSUPPORTED */
+    size_t at;      /* byte offset in the query text */
     char text[512]; /* Prometheus' words where it has some, with a hint after them */
 };
 

@@ -5,13 +5,37 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static void assert_json(const struct pl_result *r, const char *wanted)
+static void assert_limited(const struct pl_result *r, uint64_t limit, const char *wanted)
 {
     struct pl_buf out = PL_BUF_INIT;
-    pl__result_json(&out, r);
+    pl__result_json(&out, r, limit);
     pl_buf_u8(&out, 0);
     assert_string_equal((char *)out.p, wanted);
     pl_buf_fini(&out);
+}
+
+static void assert_json(const struct pl_result *r, const char *wanted)
+{
+    assert_limited(r, 0, wanted);
+}
+
+static void a_limit_cuts_and_says_so_behind_other_warnings(void **state)
+{
+    const int64_t t = 1000;
+    const double v = 1;
+    struct pl_result_series s[2] = {{.n = 1, .t = &t, .v = &v}, {.n = 1, .t = &t, .v = &v}};
+    pl_str warning = PL_STR("w");
+    struct pl_result r = {
+        .type = PL_VALUE_VECTOR, .series = s, .n = 2, .warnings = &warning, .n_warnings = 1};
+    (void)state;
+    assert_limited(&r, 1,
+                   "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+                   "{\"metric\":{},\"value\":[1,\"1\"]}]},"
+                   "\"warnings\":[\"w\",\"results truncated due to limit\"]}");
+    assert_limited(&r, 2,
+                   "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+                   "{\"metric\":{},\"value\":[1,\"1\"]},{\"metric\":{},\"value\":[1,\"1\"]}]},"
+                   "\"warnings\":[\"w\"]}");
 }
 
 static void canon(struct pl_buf *out)
@@ -76,6 +100,7 @@ static void an_empty_result_and_notes_are_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_cuts_and_says_so_behind_other_warnings),
         cmocka_unit_test(a_scalar_is_a_point),
         cmocka_unit_test(a_string_is_escaped),
         cmocka_unit_test(a_vector_has_a_value_and_a_matrix_values),

@@ -150,7 +150,7 @@ TEST(memory_over_the_budget_is_an_error_and_aggregation_needs_little_of_it)
     c.max_memory_bytes = 300000; /* 1000 x 50 values are 400,000 bytes */
     assert_int_equal(range(&c, "m", &r), PL_ELIMIT);
     assert_int_equal(range(&c, "m + m", &r), PL_ELIMIT);
-    assert_int_equal(range(&c, "vector(time())[200y:1ms]", &r), PL_EINVAL);
+    assert_int_equal(range(&c, "vector(time())[200y:1ms]", &r), PL_EPARSE);
     assert_int_equal(range(&c, "sum_over_time(vector(time())[100y:1ms])", &r), PL_ELIMIT);
     assert_int_equal(range(&c, "sum(rate(m[1m]))", &r), 0);
     pl_result_fini(&r);
