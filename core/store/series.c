@@ -1,6 +1,7 @@
 /* The series of a tenant: apply and drop (the apply thread), labels (any). The table of hashes,
- * finding, listing, saving and loading stand in series_hash.c, series_find.c, series_list.c,
- * series_save.c and series_load.c; the door series.h says what is promised. */
+ * labels by id, finding, listing, saving and loading stand in series_hash.c, series_labels.c,
+ * series_find.c, series_list.c, series_save.c and series_load.c; the door series.h says what is
+ * promised. */
 #include "core/store/series_impl.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -44,13 +45,7 @@ void pl_series_free(struct pl_series *s)
         return;
     }
     pl__series_hash_fini(s);
-    for (uint32_t i = 0; i < s->n_pages; i++) {
-        for (size_t k = 0; s->pages[i] && k < PL__ID_PAGE / PL__IDS; k++) {
-            free(s->pages[i]->blocks[k].p);
-        }
-        free(s->pages[i]);
-    }
-    free(s->pages);
+    pl__labels_fini(&s->labels);
     pl__symbols_fini(&s->y);
     pl__posting_fini(&s->all);
     free(s->un.p);
@@ -60,125 +55,11 @@ void pl_series_free(struct pl_series *s)
     free(s);
 }
 
-/* --------------------------------------------------------------------------------- id -> labels */
-
-static struct pl__id_block *block_of(const struct pl_series *s, uint32_t id)
-{
-    uint32_t page = id / PL__ID_PAGE;
-    if (page >= s->n_pages || !s->pages[page]) {
-        return NULL;
-    }
-    return &s->pages[page]->blocks[id % PL__ID_PAGE / PL__IDS];
-}
+/* ------------------------------------------------------------------------------------ the labels */
 
 uint32_t pl__series_pairs(const struct pl_series *s, uint32_t id, uint32_t pairs[PL_LABELS_MAX])
 {
-    const struct pl__id_block *b = block_of(s, id);
-    if (!b || b->at[id % PL__IDS] == 0) {
-        return 0;
-    }
-    const uint8_t *p = b->p + b->at[id % PL__IDS], *end = b->p + b->n;
-    uint64_t n = 0, x = 0;
-    p = pl_varint_get(p, end, &n);
-    for (uint64_t i = 0; i < n; i++) {
-        p = pl_varint_get(p, end, &x);
-        pairs[i] = (uint32_t)x;
-    }
-    return (uint32_t)n;
-}
-
-static struct pl__id_block *make_block(struct pl_series *s, uint32_t id)
-{
-    uint32_t page = id / PL__ID_PAGE;
-    if (page >= s->n_pages) {
-        struct pl__id_page **pages = realloc(s->pages, (page + 1) * sizeof *pages);
-        if (!pages) {
-            return NULL;
-        }
-        memset(pages + s->n_pages, 0, (page + 1 - s->n_pages) * sizeof *pages);
-        s->pages = pages;
-        s->n_pages = page + 1;
-    }
-    if (!s->pages[page]) {
-        s->pages[page] = calloc(1, sizeof *s->pages[page]);
-        if (!s->pages[page]) {
-            return NULL;
-        }
-    }
-    return block_of(s, id);
-}
-
-static int block_put(struct pl_series *s, uint32_t id, const uint32_t *pairs, uint32_t n)
-{
-    struct pl__id_block *b = make_block(s, id);
-    size_t most = 2 + (size_t)n * 5;
-    if (!b) {
-        return PL_ENOMEM;
-    }
-    if (!b->n) {
-        b->n = 1;
-    }
-    if (b->cap < b->n + most) { /* most likely it gets as long as the one before */
-        uint32_t cap = b->cap ? b->cap + b->cap / 2 : s->block_bytes + s->block_bytes / 8 + 128;
-        cap = cap < b->n + most ? (uint32_t)(b->n + most) : cap;
-        uint8_t *p = realloc(b->p, cap);
-        if (!p) {
-            return PL_ENOMEM;
-        }
-        s->label_bytes += cap - b->cap;
-        b->p = p;
-        b->cap = cap;
-    }
-    b->at[id % PL__IDS] = (uint16_t)b->n;
-    b->n += pl_varint_put(b->p + b->n, n);
-    for (uint32_t i = 0; i < n; i++) {
-        b->n += pl_varint_put(b->p + b->n, pairs[i]);
-    }
-    if (id % PL__IDS == PL__IDS - 1 && b->cap > b->n) { /* most likely full: give back the rest */
-        s->block_bytes = b->n;
-        uint8_t *p = realloc(b->p, b->n);
-        if (p) {
-            s->label_bytes -= b->cap - b->n;
-            b->p = p;
-            b->cap = b->n;
-        }
-    }
-    return 0;
-}
-
-/** Close the gaps that dropped series left. */
-static void block_tidy(struct pl_series *s, struct pl__id_block *b)
-{
-    uint8_t *p = b->n ? malloc(b->n) : NULL;
-    if (!p) {
-        return;
-    }
-    uint32_t n = 1;
-    for (uint32_t i = 0; i < PL__IDS; i++) {
-        if (b->at[i]) {
-            const uint8_t *from = b->p + b->at[i], *end = b->p + b->n, *q;
-            uint64_t count = 0, x;
-            q = pl_varint_get(from, end, &count);
-            while (count--) {
-                q = pl_varint_get(q, end, &x);
-            }
-            memcpy(p + n, from, (size_t)(q - from));
-            b->at[i] = (uint16_t)n;
-            n += (uint32_t)(q - from);
-        }
-    }
-    s->label_bytes -= b->cap;
-    free(b->p);
-    if (n == 1) {
-        free(p);
-        b->p = NULL;
-        b->n = b->cap = 0;
-        return;
-    }
-    uint8_t *fit = realloc(p, n);
-    b->p = fit ? fit : p;
-    b->n = b->cap = n;
-    s->label_bytes += n;
+    return pl__labels_get(&s->labels, id, pairs);
 }
 
 static void labels_of(const struct pl_series *s, const uint32_t *pairs, uint32_t n,
@@ -195,7 +76,7 @@ int pl_series_labels(struct pl_series *s, uint32_t id, struct pl_buf *out)
     uint32_t pairs[PL_LABELS_MAX];
     size_t before = out->n;
     pthread_rwlock_rdlock(&s->lock);
-    bool known = block_of(s, id) && block_of(s, id)->at[id % PL__IDS];
+    bool known = pl__labels_has(&s->labels, id);
     uint32_t n = pl__series_pairs(s, id, pairs);
     labels_of(s, pairs, n, out);
     pthread_rwlock_unlock(&s->lock);
@@ -234,11 +115,10 @@ static int run_add(struct pl_series *s, struct pl__run *run, bool is_name, uint3
 
 int pl__series_index(struct pl_series *s, uint32_t id, const uint32_t *pairs, uint32_t n)
 {
-    struct pl__id_block *b = block_of(s, id);
-    if (b && b->at[id % PL__IDS]) {
+    if (pl__labels_has(&s->labels, id)) {
         return 0;
     }
-    int rc = block_put(s, id, pairs, n);
+    int rc = pl__labels_put(&s->labels, id, pairs, n);
     if (rc < 0) {
         return rc;
     }
@@ -408,8 +288,7 @@ int pl_series_drop(struct pl_series *s, const uint32_t *ids, size_t n)
     pthread_rwlock_wrlock(&s->lock);
     pl__postings_settle(&s->un);
     for (size_t i = 0; i < n; i++) {
-        struct pl__id_block *b = block_of(s, ids[i]);
-        if (!b || b->at[ids[i] % PL__IDS] == 0) {
+        if (!pl__labels_has(&s->labels, ids[i])) {
             continue;
         }
         uint32_t n_pairs = pl__series_pairs(s, ids[i], pairs);
@@ -427,13 +306,12 @@ int pl_series_drop(struct pl_series *s, const uint32_t *ids, size_t n)
         }
         pl__posting_remove(&s->all, ids[i]);
         roaring_bitmap_add(s->dirty, ids[i] / PL__SAVE_SERIES);
-        b->at[ids[i] % PL__IDS] = 0;
-        if (i + 1 == n || ids[i + 1] / PL__IDS != ids[i] / PL__IDS) {
-            block_tidy(s, b);
-        }
+        bool last = i + 1 == n || ids[i + 1] / PL__IDS != ids[i] / PL__IDS;
+        pl__labels_remove(&s->labels, ids[i], last);
     }
     pthread_rwlock_unlock(&s->lock);
     pl_buf_fini(&canon);
+    s->untidy = true; /* at the next save */
     return rc;
 }
 
@@ -475,12 +353,9 @@ size_t pl_series_bytes(const struct pl_series *const_s)
     size_t postings = s->posting_bytes, counted = s->posting_count, all = s->all.n;
     bool stale = counted == 0 || all > counted + counted / 8 || all < counted - counted / 8;
     postings = stale ? count_postings(s) : postings;
-    n += postings + s->label_bytes + s->y.bytes + s->n_pages * sizeof(void *) +
+    n += postings + s->labels.bytes + s->y.bytes +
          ((size_t)s->y.pair_map.cap + s->y.name_map.cap) * sizeof(uint64_t) +
          s->un.cap * sizeof(void *);
-    for (uint32_t i = 0; i < s->n_pages; i++) {
-        n += s->pages[i] ? sizeof *s->pages[i] : 0;
-    }
     pthread_rwlock_unlock(&s->lock);
     if (stale) {
         pthread_rwlock_wrlock(&s->lock);

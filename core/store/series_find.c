@@ -165,7 +165,7 @@ static int combine(struct pl_series *s, roaring_bitmap_t **set, const struct ter
 
 struct values {
     uint32_t *pair;
-    pl_str *value; /* borrowed from the symbols, which are never forgotten */
+    pl_str *value; /* borrowed from the symbols */
     bool *match;
     size_t n;
 };
@@ -413,6 +413,7 @@ int pl_series_find(struct pl_series *s, const struct pl_selector *sel, size_t n_
 {
     roaring_bitmap_t *set = NULL;
     int rc = 0;
+    pl__series_borrow(s);
     for (size_t i = 0; i < n_sel && rc >= 0; i++) {
         roaring_bitmap_t *one = NULL;
         rc = sort_names(s, &sel[i]);
@@ -428,6 +429,7 @@ int pl_series_find(struct pl_series *s, const struct pl_selector *sel, size_t n_
             set = one;
         }
     }
+    pl__series_return(s);
     size_t count = rc >= 0 && set ? roaring_bitmap_get_cardinality(set) : 0;
     uint32_t *out = rc >= 0 ? malloc((count + 1) * sizeof *out) : NULL;
     if (out) {

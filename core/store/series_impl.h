@@ -2,6 +2,7 @@
 #pragma once
 #include "core/store/series.h"
 #include "core/store/symbols.h"
+#include <stdatomic.h>
 
 #define PL__SHARDS      64
 #define PL__IDS         64    /* series in a block of labels */
@@ -29,6 +30,20 @@ struct pl__id_block {
 struct pl__id_page {
     struct pl__id_block blocks[PL__ID_PAGE / PL__IDS];
 };
+struct pl__labels {
+    struct pl__id_page **pages; /* some NULL */
+    uint32_t n_pages;
+    uint32_t block_bytes; /* of the last full block */
+    size_t bytes;         /* of everything */
+};
+bool pl__labels_has(const struct pl__labels *l, uint32_t id);
+/** Numbers of the labels of an id; their count, 0: none. */
+uint32_t pl__labels_get(const struct pl__labels *l, uint32_t id, uint32_t pairs[PL_LABELS_MAX]);
+/** For an id that has none yet. PL_ENOMEM. */
+int pl__labels_put(struct pl__labels *l, uint32_t id, const uint32_t *pairs, uint32_t n);
+/** Of an id that has some; tidy: no more of its block are to go. */
+void pl__labels_remove(struct pl__labels *l, uint32_t id, bool tidy);
+void pl__labels_fini(struct pl__labels *l);
 
 /* Neighbours share labels: ids of one label that follow each other are added at once. */
 struct pl__run {
@@ -44,16 +59,15 @@ struct pl_series {
     pthread_rwlock_t
         lock; /* of what follows; written by the apply thread, readers hold it shortly */
     struct pl__symbols y;
-    struct pl__id_page **pages;
-    uint32_t n_pages;
-    size_t label_bytes;
+    struct pl__labels labels;
     struct pl__posting all; /* applied and not dropped */
     struct pl__unsettled un;
+    atomic_uint borrowers;  /* calls that hold texts and numbers of y while they do not hold lock */
     size_t posting_bytes;   /* at the last save or count */
     uint32_t posting_count; /* series counted then */
 
     /* the apply thread's own */
-    uint32_t block_bytes; /* of the last full block of labels */
+    bool untidy;          /* look whether half of the labels are garbage */
     uint32_t last_dirty;  /* the block that was added to dirty last; UINT32_MAX */
     struct pl__run pair_run[PL_LABELS_MAX], name_run[PL_LABELS_MAX], all_run;
     roaring_bitmap_t *dirty, *saving; /* blocks on disk that are out of date */
@@ -80,3 +94,9 @@ int pl__series_index_end(struct pl_series *s);
 void pl__series_read_lock(struct pl_series *s);
 /** Sort the values of a name; lock not held. PL_ENOMEM. */
 int pl__series_sort(struct pl_series *s, struct pl__name *name);
+/** Around what goes on using texts, numbers or names of symbols after it gave up the lock. */
+static inline void pl__series_borrow(struct pl_series *s) { atomic_fetch_add(&s->borrowers, 1); }
+static inline void pl__series_return(struct pl_series *s) { atomic_fetch_sub(&s->borrowers, 1); }
+/** After series were dropped: where most labels belong to none any more, make the tables anew
+ *  without them. Not while somebody borrows: then at the next save. Apply thread. */
+void pl__series_tidy(struct pl_series *s);

@@ -1,5 +1,5 @@
-/* Label names, and the sorted values of a name. Any thread. Texts are borrowed from the symbols,
- * which are never forgotten, so the caller is called without the lock. */
+/* Label names, and the sorted values of a name. Any thread. Texts are borrowed from the symbols (see
+ * pl__series_borrow), so the caller is called without the lock. */
 #include "core/store/series_impl.h"
 #include <stdlib.h>
 
@@ -71,6 +71,7 @@ int pl_series_names(struct pl_series *s, const uint32_t *ids, size_t n, bool all
     if (!all && !set) {
         return PL_ENOMEM;
     }
+    pl__series_borrow(s);
     pl__series_read_lock(s);
     struct listed *list = malloc((s->y.n_names + 1) * sizeof *list);
     size_t n_list = 0;
@@ -83,6 +84,7 @@ int pl_series_names(struct pl_series *s, const uint32_t *ids, size_t n, bool all
     if (list) {
         give(list, n_list, each, ctx);
     }
+    pl__series_return(s);
     free(list);
     if (set) {
         roaring_bitmap_free(set);
@@ -126,6 +128,7 @@ int pl_series_values(struct pl_series *s, pl_str name, const uint32_t *ids, size
     uint32_t number;
     size_t n_list = 0;
     int rc = 0;
+    pl__series_borrow(s);
     pl__series_read_lock(s);
     struct pl__name *of = pl__symbols_name(&s->y, name, &number) ? s->y.names[number] : NULL;
     size_t n_values = of ? of->n : 0;
@@ -148,6 +151,7 @@ int pl_series_values(struct pl_series *s, pl_str name, const uint32_t *ids, size
     if (rc >= 0) {
         give(list, n_list, each, ctx);
     }
+    pl__series_return(s);
     free(list);
     if (set) {
         roaring_bitmap_free(set);

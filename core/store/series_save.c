@@ -254,6 +254,7 @@ static int emit_blocks(struct writing *w, int (*emit)(void *ctx, const struct pl
 int pl_series_save(struct pl_series *s, int (*emit)(void *ctx, const struct pl_record *r),
                    void *ctx)
 {
+    pl__series_tidy(s);
     s->last_dirty = UINT32_MAX;
     roaring_bitmap_or_inplace(s->dirty, s->saving);
     roaring_bitmap_clear(s->saving);

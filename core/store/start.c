@@ -87,8 +87,8 @@ static int indexed(struct pl__start *x)
     return rc;
 }
 
-static int give(struct pl__start *x, enum task task, struct pl_tenant *t, struct pl_engine_tenant *et,
-                uint64_t seq, pl_str payload)
+static int give(struct pl__start *x, enum task task, struct pl_tenant *t,
+                struct pl_engine_tenant *et, uint64_t seq, pl_str payload)
 {
     struct job *j = malloc(sizeof *j + payload.n);
     if (!j) {

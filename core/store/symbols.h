@@ -1,7 +1,7 @@
 /* Interned labels: every distinct (name, value) has a number, its canonical bytes and its posting
- * list; every name has its labels and the series that carry it. Never forgotten while the tenant is
- * open, so that bytes can be borrowed without the lock. Inside store's series only; written by the
- * apply thread under the series' lock. */
+ * list; every name has its labels and the series that carry it. Never forgotten one by one, so that
+ * bytes can be borrowed without the lock; series_tidy.c replaces the whole. Inside store's series
+ * only; written by the apply thread under the series' lock. */
 #pragma once
 #include "core/model/model.h"
 #include "core/store/postings.h"
