@@ -65,10 +65,15 @@ static inline void fixture_end(struct fixture *f)
  * nothing more, so that nothing it does at its end counts. */
 static inline void fixture_crash(struct fixture *f)
 {
-    char copy[64], command[256];
+    char copy[64], command[640];
     snprintf(copy, sizeof copy, "/tmp/pl_store_XXXXXX");
     assert_non_null(mkdtemp(copy));
-    snprintf(command, sizeof command, "cp -r %s/. %s/ && rm -f %s/LOCK", f->dir, copy, copy);
+    /* A copy is of one moment only when nothing changed meanwhile: a flush may be under way. */
+    snprintf(command, sizeof command,
+             "state() { find %s -printf '%%P %%s %%T@\\n' | sort; }; "
+             "for i in $(seq 100); do before=$(state); rm -rf %s/*; cp -r %s/. %s/ 2>/dev/null; "
+             "[ \"$before\" = \"$(state)\" ] && rm -f %s/LOCK && exit 0; done; exit 1",
+             f->dir, copy, f->dir, copy, copy);
     assert_int_equal(system(command), 0);
     atomic_store(&f->memory->write_error, PL_EIO);
     atomic_store(&f->memory->erase_error, PL_EIO);
