@@ -64,7 +64,10 @@ bool pl__write_open(struct pl_write *w, bool snappy, struct pl_batch **b, pl_str
         return true;
     }
     pl_batch_free(*b);
-    pl__reply_error(w->req, e == PL_ECORRUPT ? PL_EPARSE : e, "%s", inflate_words(e));
+    bool unnamed = snappy && !pl_http_header(w->req, "Content-Encoding").n;
+    pl__reply_error(w->req, e == PL_ECORRUPT ? PL_EPARSE : e, "%s",
+                    e == PL_ECORRUPT && unnamed ? "the body is not snappy (block format)"
+                                                : inflate_words(e));
     return false;
 }
 

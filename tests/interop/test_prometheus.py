@@ -132,6 +132,15 @@ class RemoteWrite(perilune.ServerCase):
         self.assertEqual(found, {tuple(sorted(labels.items())): samples
                                  for labels, samples in series})
 
+    def test_a_body_that_is_not_snappy_is_refused_by_that_name(self):
+        for body in (b"x", b"", b"\xff" * 40):
+            reply = self.client.post("/api/v1/write", body, "application/x-protobuf")
+            self.assertEqual(reply.status, 400)
+            self.assertIn("snappy", reply.json["error"])
+        reply = self.client.post("/api/v1/write", b"x", headers={"Content-Encoding": "zstd"})
+        self.assertEqual(reply.status, 400)
+        self.assertIn("Content-Encoding", reply.json["error"])
+
     def test_vmagent_sends_all_series_of_a_scrape(self):
         text = self.exporter.client.get("/metrics").text
         cpus = [line for line in text.splitlines() if line.startswith("node_cpu_seconds_total{")]
