@@ -9,6 +9,7 @@
  * meanwhile. */
 #include "core/store/tenant.h"
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -268,6 +269,7 @@ int pl__flush(struct pl_store *s)
     s->backoff_ns = 0;
     s->retry_ns = INT64_MIN;
     if (any) {
+        malloc_trim(0); /* what a flush needed lies in holes of several arenas */
         double seconds = (double)(pl_mono_ns(s->conf.clock) - begin) * 1e-9;
         pl_count(s->n_flushes, 1);
         pl_histo_observe(s->flush_seconds, seconds);

@@ -68,7 +68,7 @@ int pl__labels_put(struct pl__labels *l, uint32_t id, const uint32_t *pairs, uin
         b->n = 1;
     }
     if (b->cap < b->n + most) { /* most likely it gets as long as the one before */
-        uint32_t cap = b->cap ? b->cap + b->cap / 2 : l->block_bytes + l->block_bytes / 8 + 128;
+        uint32_t cap = b->cap ? b->cap + b->cap / 4 + 64 : l->block_bytes + 128;
         cap = cap < b->n + most ? (uint32_t)(b->n + most) : cap;
         uint8_t *p = realloc(b->p, cap);
         if (!p) {
