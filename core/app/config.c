@@ -22,7 +22,7 @@ const struct pl_option pl__options[] = {
     O("durability", TEXT, durability, "disk", "disk|process", "Store",
       "acknowledge after fdatasync (survives a power cut) or after write (survives kill -9 only)"),
     O("retention", DURATION, retention, "30d", "DURATION", "Store",
-      "keep samples so long; 0 for ever"),
+      "keep samples so long, from a day on in whole UTC days; 0 for ever"),
     O("future-limit", DURATION, future_limit, "1d", "DURATION", "Store",
       "refuse samples further in the future"),
     O("flush-interval", DURATION, flush_interval, "10m", "DURATION", "Store",

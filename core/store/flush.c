@@ -49,10 +49,16 @@ int pl__wait_for(struct pl__wait *w)
     return w->rc;
 }
 
+/* Samples leave by whole days, when their partition is unlinked; so from a retention of a day on,
+ * what shares the UTC day of the oldest sample to keep is taken and answered as well. */
 int64_t pl__retention_start(const struct pl_store *s)
 {
-    int64_t now = pl_now_ms(s->conf.clock);
-    return s->conf.retention_ms <= 0 ? INT64_MIN : now - s->conf.retention_ms;
+    if (s->conf.retention_ms <= 0) {
+        return INT64_MIN;
+    }
+    int64_t start = pl_now_ms(s->conf.clock) - s->conf.retention_ms;
+    int64_t in_day = ((start % PL__DAY_MS) + PL__DAY_MS) % PL__DAY_MS;
+    return s->conf.retention_ms < PL__DAY_MS ? start : start - in_day;
 }
 
 /* --------------------------------------------------------------------------------------- pending

@@ -31,7 +31,7 @@ enum pl_durability {
 struct pl_store_conf {
     const char *dir;
     enum pl_durability durability;
-    int64_t retention_ms;        /* default 30 d; 0 = for ever */
+    int64_t retention_ms;        /* 30 d, from a day on in whole UTC days; 0 = for ever */
     int64_t future_limit_ms;     /* 1 d: later samples are refused */
     size_t head_max_bytes;       /* 384 MB: over it the head is flushed */
     int64_t flush_interval_ms;   /* 10 min: oldest unflushed sample */

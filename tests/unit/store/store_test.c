@@ -76,9 +76,10 @@ TEST(samples_outside_the_time_limits_are_refused_one_by_one)
     assert_int_equal(pl_batch_new(f.t, &b), 0);
     assert_int_equal(intern(f.t, 1, &id), 1);
     assert_int_equal(intern(f.t, 1, &id), 0);
-    assert_int_equal(pl_batch_add(b, id, NOW_MS - f.conf.retention_ms - 1, 1), PL_ETOOOLD);
+    int64_t day = 24 * 3600 * 1000, oldest = (NOW_MS - f.conf.retention_ms) / day * day;
+    assert_int_equal(pl_batch_add(b, id, oldest - 1, 1), PL_ETOOOLD);
     assert_int_equal(pl_batch_add(b, id, NOW_MS + f.conf.future_limit_ms + 1, 1), PL_EFUTURE);
-    assert_int_equal(pl_batch_add(b, id, NOW_MS - f.conf.retention_ms, 1), 0);
+    assert_int_equal(pl_batch_add(b, id, oldest, 1), 0);
     assert_int_equal(pl_batch_add(b, id, NOW_MS + f.conf.future_limit_ms, 1), 0);
     assert_int_equal(write_wait(b), 0);
     assert_int_equal(n_samples(&f), 2);
