@@ -112,8 +112,8 @@ static bool borrow_session(struct pl_write *w, pl_str token, struct pl_session *
 
 void pl__ep_push(struct pl_api *a, struct pl_http_req *req)
 {
-    struct pl_write *w = pl__write_new(a, req, answer_push);
     struct pl_ingest *g = a->ingest[pl_loop_index(req->loop)];
+    struct pl_write *w = pl__write_new(a, req, answer_push); /* NULL: the request is gone */
     struct pl_push envelope = {0};
     struct pl_session *session;
     struct pl_batch *b;

@@ -1,6 +1,7 @@
 /* `perilune push` and `perilune import`: standard input or a file, sent in pieces. Line formats are
  * cut at line ends, so that any amount passes in bounded memory. Thread: main. */
 #include "core/app/cli.h"
+#include "core/codec/codec.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -72,6 +73,52 @@ static uint64_t rejected_of(int status, pl_str body)
     return n;
 }
 
+/* What a reply of ours says about each item it left out. The server counts lines from the begin of
+ * the piece, we from that of the input. */
+static size_t tell_rejects(const struct sender *s, pl_str body)
+{
+    struct pl_json_r r;
+    enum pl_json_tok t;
+    bool line = false, text = false;
+    uint64_t at = 0;
+    size_t told = 0;
+    pl_json_r_init(&r, body);
+    while ((t = pl_json_next(&r)) != PL_JSON_END && t != PL_JSON_ERROR) {
+        if (t == PL_JSON_KEY) {
+            line = pl_str_eq(r.str, PL_STR("line"));
+            text = pl_str_eq(r.str, PL_STR("text"));
+        } else if (t == PL_JSON_NUM && line) {
+            at = (uint64_t)r.num;
+        } else if (t == PL_JSON_STR && text) {
+            pl_str words = r.str, first = pl_str_cut(&words, ':');
+            uint64_t number = s->lines + at;
+            if (at && words.p) {
+                pl_cli_fail(s->cli, 0, "line %llu:%.*s", (unsigned long long)number, PL_PRS(words));
+            } else {
+                pl_cli_fail(s->cli, 0, "%.*s%s%.*s", PL_PRS(first), words.p ? ":" : "",
+                            PL_PRS(words));
+            }
+            told++;
+        }
+    }
+    pl_json_r_fini(&r);
+    return told;
+}
+
+static void tell_rejected(const struct sender *s, int status, pl_str body, uint64_t rejected)
+{
+    size_t told = status == 200 ? tell_rejects(s, body) : 0;
+    if (!told) {
+        pl_cli_tell_error(s->cli, status, body);
+        if (s->lines && s->format->lines) {
+            pl_cli_fail(s->cli, 0, "these lines are counted from line %llu of the input",
+                        (unsigned long long)s->lines + 1);
+        }
+    } else if (told < rejected) {
+        pl_cli_fail(s->cli, 0, "... and %llu more", (unsigned long long)rejected - told);
+    }
+}
+
 static int told_lines(const struct sender *s, int code)
 {
     if (s->format->lines) {
@@ -99,7 +146,7 @@ static int send_piece(struct sender *s, pl_str piece)
     }
     s->rejected += rejected;
     if (rejected) {
-        pl_cli_fail(s->cli, 0, "%.*s", body.n < 2000 ? (int)body.n : 2000, body.p);
+        tell_rejected(s, r.status, body, rejected);
     }
     pl_client_reply_fini(&r);
     s->sent += piece.n;

@@ -19,6 +19,24 @@ static void settings(FILE *out)
     }
 }
 
+/* `serve--durability) words='disk process' ;;` for settings that are one of a few words. */
+static void choices(FILE *out)
+{
+    for (size_t i = 0; i < pl__n_options; i++) {
+        const struct pl_option *o = &pl__options[i];
+        pl_str rest = pl_str_c(o->value_name ? o->value_name : "");
+        if (!rest.n || !memchr(rest.p, '|', rest.n)) {
+            continue;
+        }
+        fprintf(out, "    serve--%s) words='", o->name);
+        for (bool first = true; rest.p; first = false) {
+            pl_str one = pl_str_cut(&rest, '|');
+            fprintf(out, "%s%.*s", first ? "" : " ", PL_PRS(one));
+        }
+        fputs("' ;;\n", out);
+    }
+}
+
 static void bash(FILE *out)
 {
     fputs("# bash completion for perilune: source <(perilune completion bash)\n"
@@ -40,18 +58,21 @@ static void bash(FILE *out)
         "    export) words='--start --end --url --tenant --help' ;;\n"
         "    import|backup) words='--url --tenant --help' ;;\n"
         "    restore) words='--force --help' ;;\n"
-        "    completion) words='bash zsh' ;;\n"
+        "    check-store|version) words='--help' ;;\n"
+        "    completion) words='bash zsh --help' ;;\n"
         "    esac\n"
         "    case ${COMP_WORDS[1]}$prev in\n"
         "    push--format) words='prometheus influx jsonl json msgpack remote-write' ;;\n"
-        "    query--format) words='table json csv plot' ;;\n"
-        "    esac\n"
-        "  fi\n"
-        "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-        "  [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-        "}\n"
-        "complete -o filenames -F _perilune perilune\n",
+        "    query--format) words='table json csv plot' ;;\n",
         out);
+    choices(out);
+    fputs("    esac\n"
+          "  fi\n"
+          "  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+          "  [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+          "}\n"
+          "complete -o filenames -F _perilune perilune\n",
+          out);
 }
 
 static void zsh(FILE *out)

@@ -1,14 +1,20 @@
 /* perilune COMMAND [ARGUMENT...]. */
 #include "core/app/app.h"
+#include "core/app/config.h"
 #include "perilune/version.h"
 #include <stdio.h>
 #include <string.h>
 
 static int version(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
-    printf("perilune " PL_VERSION " (" PL_REVISION ")\n");
+    bool help = argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
+    if (argc && !help) {
+        fprintf(stderr, "perilune version: unexpected argument \"%s\"\n", argv[0]);
+        return PL_EXIT_USAGE;
+    }
+    fputs(help ? "Usage: perilune version\n\nPrint the version and the revision.\n"
+               : "perilune " PL_VERSION " (" PL_REVISION ")\n",
+          stdout);
     return PL_EXIT_OK;
 }
 
@@ -42,6 +48,22 @@ static void usage(FILE *out)
           out);
 }
 
+static int unknown(const char *name)
+{
+    const char *near = NULL;
+    size_t best = PL_NEAR + 1;
+    for (unsigned i = 0; i < pl__n_commands; i++) {
+        size_t d = pl_name_distance(pl_str_c(name), pl_str_c(pl__commands[i].name));
+        if (d < best) {
+            best = d;
+            near = pl__commands[i].name;
+        }
+    }
+    fprintf(stderr, "perilune: unknown command \"%s\": %s%s\n", name,
+            near ? "did you mean " : "`perilune --help` lists them", near ? near : "");
+    return PL_EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "--help";
@@ -57,6 +79,5 @@ int main(int argc, char **argv)
             return pl__commands[i].run(argc - 2, argv + 2);
         }
     }
-    fprintf(stderr, "perilune: unknown command \"%s\": `perilune --help` lists them\n", name);
-    return PL_EXIT_USAGE;
+    return unknown(name);
 }

@@ -30,6 +30,11 @@ static double waiting_fn(void *ctx) { return (double)pl_journal_waiting(ctx); }
 
 static double bytes_fn(void *ctx) { return (double)pl_journal_bytes(ctx); }
 
+static double read_only_fn(void *ctx)
+{
+    return ((struct pl_journal *)ctx)->state == PL_EREADONLY;
+}
+
 static void init_metrics(struct pl_journal *j)
 {
     struct pl_metrics *m = j->conf.metrics;
@@ -47,6 +52,9 @@ static void init_metrics(struct pl_journal *j)
                   NULL, false, waiting_fn, j);
     pl_metrics_fn(m, "perilune_journal_file_bytes", "Bytes of frames in journal files.", NULL,
                   false, bytes_fn, j);
+    pl_metrics_fn(m, "perilune_journal_read_only",
+                  "1: a sync failed, and no writes are taken until a restart.", NULL, false,
+                  read_only_fn, j);
 }
 
 /** Cut what lies behind the last good frame (a torn tail, preallocated space) off each file read.

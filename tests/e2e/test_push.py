@@ -50,6 +50,16 @@ class Push(perilune.ServerCase):
         self.assertEqual(self.push("[]", Content_Encoding="br").status, 415)
         self.assertEqual(self.push("[]", Content_Encoding="gzip").status, 400)
 
+    def test_an_unknown_tenant_is_404_in_every_format_and_the_server_lives(self):
+        for path, body in (("push", b'{"name":"a","v":1}'), ("push", b"\x80"),
+                           ("import/prometheus", b"a 1\n"), ("write", b"\x00")):
+            reply = self.client.post("/api/v1/" + path, body, headers={"X-Scope-OrgID": "nobody"})
+            self.assertEqual(reply.status, 404, path)
+        self.assertEqual(self.client.post("/write", b"a v=1",
+                                          headers={"X-Scope-OrgID": "nobody"}).status, 404)
+        self.assertEqual(self.client.post("/api/v1/push", b"[]",
+                                          headers={"X-Scope-OrgID": "a/b"}).status, 400)
+
     def test_a_repeated_push_is_answered_as_the_first_and_stored_once_also_after_kill_9(self):
         body = {"producer": "p", "key": "k", "rows": [[{"n": "1"}, NOW, 1], [{"n": "1"}, 0, 1]]}
         first = self.push(body)
