@@ -54,7 +54,8 @@ static enum pl__op mirrored(enum pl__op op)
     }
 }
 
-/* flag: the scalar stands on the left. */
+/* flag: the scalar stands on the left. Of `absent ? x : x + k` clang makes `x + (absent ? -0.0 :
+ * k)`, which is another NaN; so what is absent is written as the constant. */
 static void apply_arithmetic(const struct pl__map *m, double *row, size_t steps)
 {
     enum pl__op op = (enum pl__op)m->which;
@@ -62,7 +63,7 @@ static void apply_arithmetic(const struct pl__map *m, double *row, size_t steps)
 #define LOOP(expr)                                                                                 \
     for (size_t s = 0; s < steps; s++) {                                                           \
         double x = row[s], y = expr;                                                               \
-        row[s] = pl_is_absent(x) ? x : y;                                                          \
+        row[s] = pl_is_absent(x) ? PL_ABSENT : y;                                                  \
     }                                                                                              \
     return
     switch (op) {

@@ -156,7 +156,7 @@ static void apply_negate(const struct pl__map *m, double *row, size_t steps)
 {
     (void)m;
     for (size_t s = 0; s < steps; s++) {
-        row[s] = pl_is_absent(row[s]) ? row[s] : -row[s];
+        row[s] = pl_is_absent(row[s]) ? PL_ABSENT : -row[s];
     }
 }
 

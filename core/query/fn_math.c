@@ -10,7 +10,7 @@ static double rad(double x) { return x * M_PI / 180; }
 static void apply_fn(const struct pl__map *m, double *row, size_t steps)
 {
     for (size_t s = 0; s < steps; s++) {
-        row[s] = pl_is_absent(row[s]) ? row[s] : m->fn(row[s]);
+        row[s] = pl_is_absent(row[s]) ? PL_ABSENT : m->fn(row[s]);
     }
 }
 

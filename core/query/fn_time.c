@@ -99,7 +99,7 @@ static double date_part(int which, double seconds)
 static void apply_date(const struct pl__map *m, double *row, size_t steps)
 {
     for (size_t s = 0; s < steps; s++) {
-        row[s] = pl_is_absent(row[s]) ? row[s] : date_part(m->which, row[s]);
+        row[s] = pl_is_absent(row[s]) ? PL_ABSENT : date_part(m->which, row[s]);
     }
 }
 
