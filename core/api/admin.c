@@ -13,11 +13,7 @@ static void finish(struct pl_job *job, int e, const char *what)
 
 static void start(struct pl_api *a, struct pl_http_req *req, void (*work)(struct pl_job *))
 {
-    struct pl_job *job = pl__job_new(a, req);
-    if (job) {
-        job->work = work;
-        pl__job_start(job, a->conf.tasks, false);
-    }
+    pl__job_start(a, req, a->conf.tasks, false, work, NULL);
 }
 
 static void work_flush(struct pl_job *job)
@@ -42,7 +38,8 @@ void pl__ep_clean_tombstones(struct pl_api *a, struct pl_http_req *req)
 static void work_delete(struct pl_job *job)
 {
     uint64_t n = 0;
-    int e = pl_store_erase(job->tenant, job->sel.sel, job->sel.n, job->t0, job->t1, &n);
+    int e = pl_store_erase(job->args.tenant, job->args.sel.sel, job->args.sel.n, job->args.t0,
+                           job->args.t1, &n);
     if (e < 0) {
         finish(job, e, "delete_series");
         return;
@@ -53,7 +50,7 @@ static void work_delete(struct pl_job *job)
 
 void pl__ep_delete_series(struct pl_api *a, struct pl_http_req *req)
 {
-    struct pl_job with = {.t0 = INT64_MIN, .t1 = INT64_MAX};
+    struct pl_job_args with = {.t0 = INT64_MIN, .t1 = INT64_MAX};
     if (!pl__tenant(a, req, false, &with.tenant) || !pl__time_param(req, "start", &with.t0) ||
         !pl__time_param(req, "end", &with.t1) || !pl__selectors(req, &with.sel)) {
         return;
@@ -65,17 +62,7 @@ void pl__ep_delete_series(struct pl_api *a, struct pl_http_req *req)
         pl__selectors_fini(&with.sel);
         return;
     }
-    struct pl_job *job = pl__job_new(a, req);
-    if (!job) {
-        pl__selectors_fini(&with.sel);
-        return;
-    }
-    job->work = work_delete;
-    job->tenant = with.tenant;
-    job->t0 = with.t0;
-    job->t1 = with.t1;
-    job->sel = with.sel;
-    pl__job_start(job, a->conf.tasks, false);
+    pl__job_start(a, req, a->conf.tasks, false, work_delete, &with);
 }
 
 /* Progress is a metric, so that any client can show it. */
@@ -90,13 +77,13 @@ static void work_backup(struct pl_job *job)
 {
     struct pl_api *a = job->api;
     a->backup_done = a->backup_total = 0;
-    int e = pl_store_backup(a->conf.store, job->text.p, progress, a);
+    int e = pl_store_backup(a->conf.store, job->args.text.p, progress, a);
     if (e == PL_EEXIST) {
         pl__job_error(job, e,
                       "backup: %s holds a data directory (it has a file LOCK): name another",
-                      job->text.p);
+                      job->args.text.p);
     } else if (e < 0) {
-        pl__job_error(job, e == PL_ENOTFOUND ? PL_EIO : e, "backup into %s: %s", job->text.p,
+        pl__job_error(job, e == PL_ENOTFOUND ? PL_EIO : e, "backup into %s: %s", job->args.text.p,
                       pl_err_text(e));
     } else {
         pl_buf_f(&job->out, "{\"status\":\"success\",\"data\":{\"bytes\":%llu}}",
@@ -112,10 +99,6 @@ void pl__ep_backup(struct pl_api *a, struct pl_http_req *req)
                         "invalid parameter \"dir\": an absolute path on the server is needed");
         return;
     }
-    struct pl_job *job = pl__job_new(a, req);
-    if (job) {
-        job->work = work_backup;
-        job->text = dir;
-        pl__job_start(job, a->conf.tasks, false);
-    }
+    struct pl_job_args with = {.text = dir};
+    pl__job_start(a, req, a->conf.tasks, false, work_backup, &with);
 }

@@ -60,26 +60,29 @@ bool pl__selectors(struct pl_http_req *req, struct pl__selectors *out);
 void pl__selectors_fini(struct pl__selectors *s);
 
 /* job.c: work on a pool for a request, and the answer back on its loop. */
+struct pl_job_args { /* what the endpoint read from the request; what it needs of these */
+    struct pl_tenant *tenant;
+    pl_str text;
+    int64_t t0, t1, step;
+    uint64_t limit;
+    int64_t deadline_ns; /* by the mono clock */
+    struct pl__selectors sel;
+};
 struct pl_job {
     struct pl_task task;
     struct pl_api *api;
     struct pl_http_req *req;
-    struct pl_tenant *tenant;
+    struct pl_job_args args;
     void (*work)(struct pl_job *job); /* on the pool: fills out, status */
     struct pl_buf out;
     int status;
     const char *content_type;
     _Atomic bool cancel; /* set when the client goes away */
-    int64_t deadline_ns; /* by the mono clock */
-    int64_t t0, t1;      /* whatever the endpoint needs */
-    int64_t step;
-    uint64_t limit;
-    pl_str text;
-    struct pl__selectors sel;
 };
-struct pl_job *pl__job_new(struct pl_api *a, struct pl_http_req *req);
-/** Answers 503 itself when too much waits. */
-void pl__job_start(struct pl_job *job, struct pl_pool *pool, bool limited);
+/** args (may be NULL) are copied, their selectors taken. Submits to the pool; answers itself when
+ * it cannot: 503 where `limited` and too many wait already. */
+void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *pool, bool limited,
+                   void (*work)(struct pl_job *job), const struct pl_job_args *args);
 void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

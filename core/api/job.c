@@ -7,24 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct pl_job *pl__job_new(struct pl_api *a, struct pl_http_req *req)
-{
-    struct pl_job *job = calloc(1, sizeof(*job));
-    if (!job) {
-        pl__reply_error(req, PL_ENOMEM, "out of memory");
-        return NULL;
-    }
-    job->api = a;
-    job->req = req;
-    job->status = 200;
-    job->content_type = "application/json";
-    req->user = job;
-    return job;
-}
-
 static void job_free(struct pl_job *job)
 {
-    pl__selectors_fini(&job->sel);
+    pl__selectors_fini(&job->args.sel);
     pl_buf_fini(&job->out);
     free(job);
 }
@@ -50,7 +35,7 @@ static void answer(struct pl_task *task)
     job_free(job);
 }
 
-static void work(struct pl_task *task)
+static void on_pool(struct pl_task *task)
 {
     struct pl_job *job = (struct pl_job *)task;
     struct pl_loop *loop = job->req->loop;
@@ -59,29 +44,52 @@ static void work(struct pl_task *task)
     pl_loop_post(loop, task);
 }
 
-static void limited_work(struct pl_task *task)
+static void on_pool_counted(struct pl_task *task)
 {
     struct pl_job *job = (struct pl_job *)task;
     job->api->queries_waiting--;
-    work(task);
+    on_pool(task);
 }
 
-void pl__job_start(struct pl_job *job, struct pl_pool *pool, bool limited)
+static struct pl_job *job_new(struct pl_api *a, struct pl_http_req *req,
+                              void (*work)(struct pl_job *job), const struct pl_job_args *args)
 {
-    struct pl_api *a = job->api;
+    struct pl_job *job = calloc(1, sizeof(*job));
+    if (job) {
+        job->api = a;
+        job->req = req;
+        job->work = work;
+        job->args = args ? *args : (struct pl_job_args){0};
+        job->status = 200;
+        job->content_type = "application/json";
+    }
+    return job;
+}
+
+void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *pool, bool limited,
+                   void (*work)(struct pl_job *job), const struct pl_job_args *args)
+{
+    struct pl_job *job = job_new(a, req, work, args);
+    if (!job) {
+        struct pl__selectors sel = args ? args->sel : (struct pl__selectors){0};
+        pl__selectors_fini(&sel);
+        pl__reply_error(req, PL_ENOMEM, "out of memory");
+        return;
+    }
     if (limited && ++a->queries_waiting > a->conf.query_max_waiting) {
         a->queries_waiting--;
         pl_count(a->query_refused, 1);
-        pl__reply_error(job->req, PL_ECLOSED,
+        pl__reply_error(req, PL_ECLOSED,
                         "too many queries wait (limit %zu, --query-max-waiting): try again",
                         a->conf.query_max_waiting);
         job_free(job);
         return;
     }
-    job->req->on_abort = on_abort;
-    job->task.run = limited ? limited_work : work;
+    req->user = job;
+    req->on_abort = on_abort;
+    job->task.run = limited ? on_pool_counted : on_pool;
     if (!pl_pool_submit(pool, &job->task)) {
-        pl__reply_error(job->req, PL_ECLOSED, "shutting down");
+        pl__reply_error(req, PL_ECLOSED, "shutting down");
         job_free(job);
     }
 }

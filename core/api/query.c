@@ -17,11 +17,11 @@ static void run(struct pl_job *job)
 {
     struct pl_api *a = job->api;
     struct pl_query_conf conf = {
-        .tenant = job->tenant,
+        .tenant = job->args.tenant,
         .pool = a->conf.pool,
         .clock = a->conf.clock,
         .lookback_ms = a->conf.query_lookback_ms,
-        .deadline_mono_ns = job->deadline_ns,
+        .deadline_mono_ns = job->args.deadline_ns,
         .max_samples = a->conf.query_max_samples,
         .max_series = a->conf.query_max_series,
         .max_memory_bytes = a->conf.query_max_memory_bytes,
@@ -30,8 +30,9 @@ static void run(struct pl_job *job)
     struct pl_result result = {0};
     struct pl_query_error err = {0};
     int64_t begun = pl_mono_ns(a->conf.clock);
-    int e = job->step ? pl_query_range(&conf, job->text, job->t0, job->t1, job->step, &result, &err)
-                      : pl_query_instant(&conf, job->text, job->t0, &result, &err);
+    int e = job->args.step ? pl_query_range(&conf, job->args.text, job->args.t0, job->args.t1,
+                                            job->args.step, &result, &err)
+                           : pl_query_instant(&conf, job->args.text, job->args.t0, &result, &err);
     pl_count(a->queries, 1);
     if (e < 0) {
         pl_count(a->query_errors, 1);
@@ -40,7 +41,7 @@ static void run(struct pl_job *job)
         return;
     }
     pl_count(a->query_samples, result.stats.samples);
-    pl__result_json(&job->out, &result, job->limit);
+    pl__result_json(&job->out, &result, job->args.limit);
     pl_result_fini(&result);
     pl_histo_observe(a->query_seconds, (double)(pl_mono_ns(a->conf.clock) - begun) / 1e9);
 }
@@ -55,27 +56,16 @@ static bool text_param(struct pl_http_req *req, pl_str *out)
     return true;
 }
 
-static void start(struct pl_api *a, struct pl_http_req *req, const struct pl_job *with,
+static void start(struct pl_api *a, struct pl_http_req *req, struct pl_job_args *args,
                   int64_t timeout_ms)
 {
-    struct pl_job *job = pl__job_new(a, req);
-    if (!job) {
-        return;
-    }
-    job->work = run;
-    job->tenant = with->tenant;
-    job->text = with->text;
-    job->t0 = with->t0;
-    job->t1 = with->t1;
-    job->step = with->step;
-    job->limit = with->limit;
-    job->deadline_ns = deadline(a, timeout_ms);
-    pl__job_start(job, a->conf.pool, true);
+    args->deadline_ns = deadline(a, timeout_ms);
+    pl__job_start(a, req, a->conf.pool, true, run, args);
 }
 
 void pl__ep_query(struct pl_api *a, struct pl_http_req *req)
 {
-    struct pl_job with = {.t0 = pl_now_ms(a->conf.clock)};
+    struct pl_job_args with = {.t0 = pl_now_ms(a->conf.clock)};
     int64_t timeout_ms = 0;
     if (pl__tenant(a, req, false, &with.tenant) && text_param(req, &with.text) &&
         pl__time_param(req, "time", &with.t0) && pl__duration_param(req, "timeout", &timeout_ms) &&
@@ -86,7 +76,7 @@ void pl__ep_query(struct pl_api *a, struct pl_http_req *req)
 
 void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req)
 {
-    struct pl_job with = {.t0 = INT64_MIN, .t1 = INT64_MIN};
+    struct pl_job_args with = {.t0 = INT64_MIN, .t1 = INT64_MIN};
     int64_t timeout_ms = 0;
     if (!pl__tenant(a, req, false, &with.tenant) || !text_param(req, &with.text) ||
         !pl__time_param(req, "start", &with.t0) || !pl__time_param(req, "end", &with.t1) ||

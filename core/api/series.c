@@ -17,7 +17,7 @@ static struct list list_begin(struct pl_job *job)
 
 static bool list_room(struct list *l)
 {
-    l->cut = l->job->limit && l->n >= l->job->limit;
+    l->cut = l->job->args.limit && l->n >= l->job->args.limit;
     if (l->job->cancel || l->cut) {
         return false;
     }
@@ -52,8 +52,8 @@ static void work_series(struct pl_job *job)
     struct pl_select *sel;
     struct pl_buf labels = PL_BUF_INIT;
     struct list l = list_begin(job);
-    int e = pl_select_new(job->tenant, job->sel.sel, job->sel.n, job->t0, job->t1,
-                          job->api->conf.query_max_series, &sel);
+    int e = pl_select_new(job->args.tenant, job->args.sel.sel, job->args.sel.n, job->args.t0,
+                          job->args.t1, job->api->conf.query_max_series, &sel);
     if (e < 0) {
         list_end(&l, e);
         return;
@@ -72,22 +72,23 @@ static void work_series(struct pl_job *job)
 static void work_labels(struct pl_job *job)
 {
     struct list l = list_begin(job);
-    list_end(&l, pl_tenant_label_names(job->tenant, job->sel.sel, job->sel.n, job->t0, job->t1,
-                                       list_string, &l));
+    list_end(&l, pl_tenant_label_names(job->args.tenant, job->args.sel.sel, job->args.sel.n,
+                                       job->args.t0, job->args.t1, list_string, &l));
 }
 
 static void work_values(struct pl_job *job)
 {
     struct list l = list_begin(job);
-    list_end(&l, pl_tenant_label_values(job->tenant, job->text, job->sel.sel, job->sel.n, job->t0,
-                                        job->t1, list_string, &l));
+    list_end(&l,
+             pl_tenant_label_values(job->args.tenant, job->args.text, job->args.sel.sel,
+                                    job->args.sel.n, job->args.t0, job->args.t1, list_string, &l));
 }
 
 /* match[], start, end, limit, then the pool. Without start and end: all times. */
 static void start(struct pl_api *a, struct pl_http_req *req, bool needs_match, pl_str text,
                   void (*work)(struct pl_job *))
 {
-    struct pl_job with = {.t0 = INT64_MIN, .t1 = INT64_MAX};
+    struct pl_job_args with = {.text = text, .t0 = INT64_MIN, .t1 = INT64_MAX};
     if (!pl__tenant(a, req, false, &with.tenant) || !pl__time_param(req, "start", &with.t0) ||
         !pl__time_param(req, "end", &with.t1) || !pl__u64_param(req, "limit", &with.limit) ||
         !pl__selectors(req, &with.sel)) {
@@ -104,19 +105,7 @@ static void start(struct pl_api *a, struct pl_http_req *req, bool needs_match, p
         pl__selectors_fini(&with.sel);
         return;
     }
-    struct pl_job *job = pl__job_new(a, req);
-    if (!job) {
-        pl__selectors_fini(&with.sel);
-        return;
-    }
-    job->work = work;
-    job->tenant = with.tenant;
-    job->t0 = with.t0;
-    job->t1 = with.t1;
-    job->limit = with.limit;
-    job->text = text;
-    job->sel = with.sel;
-    pl__job_start(job, a->conf.pool, true);
+    pl__job_start(a, req, a->conf.pool, true, work, &with);
 }
 
 void pl__ep_series(struct pl_api *a, struct pl_http_req *req)
@@ -160,7 +149,7 @@ static void work_metadata(struct pl_job *job)
 {
     struct list l = {job, 0, false};
     pl_buf_z(&job->out, "{\"status\":\"success\",\"data\":{");
-    int e = pl_tenant_metadata(job->tenant, job->text, one_metadata, &l);
+    int e = pl_tenant_metadata(job->args.tenant, job->args.text, one_metadata, &l);
     if (e < 0 && e != PL_ENOTFOUND) {
         pl__job_error(job, e, "%s", pl_err_text(e));
     } else {

@@ -137,7 +137,7 @@ void pl__ep_flags(struct pl_api *a, struct pl_http_req *req)
 static void work_tsdb(struct pl_job *job)
 {
     struct pl_store_stats s = {0};
-    int e = pl_tenant_stats(job->tenant, &s);
+    int e = pl_tenant_stats(job->args.tenant, &s);
     if (e < 0) {
         pl__job_error(job, e, "%s", pl_err_text(e));
         return;
@@ -174,14 +174,8 @@ static void work_tsdb(struct pl_job *job)
 
 void pl__ep_tsdb(struct pl_api *a, struct pl_http_req *req)
 {
-    struct pl_tenant *t;
-    if (!pl__tenant(a, req, false, &t)) {
-        return;
-    }
-    struct pl_job *job = pl__job_new(a, req);
-    if (job) {
-        job->tenant = t;
-        job->work = work_tsdb;
-        pl__job_start(job, a->conf.pool, true);
+    struct pl_job_args args = {0};
+    if (pl__tenant(a, req, false, &args.tenant)) {
+        pl__job_start(a, req, a->conf.pool, true, work_tsdb, &args);
     }
 }
