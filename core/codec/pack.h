@@ -18,8 +18,9 @@ int pl_pack_add(struct pl_pack_writer *w, uint32_t id, const int64_t *t, const d
 /** Size of what finish would write now, before zstd; cut at about PL_PACK_TARGET. */
 size_t pl_pack_size(const struct pl_pack_writer *w);
 #define PL_PACK_TARGET (60 * 1024)
-#define PL_PACK_TARGET_SEALED (180 * 1024) /* a value fills whole pages: the larger, the less waste */
-#define PL_PACK_MAX    (16u << 20) /* a reader refuses more, stored or inflated */
+#define PL_PACK_TARGET_SEALED                                                                      \
+    (180 * 1024)                /* a value fills whole pages: the larger, the less waste */
+#define PL_PACK_MAX (16u << 20) /* a reader refuses more, stored or inflated */
 /** Append the pack's bytes to out and begin a new one. Returns chunks written (0: nothing added),
  *  PL_ENOMEM (also when an add before ran out: what was added is gone), PL_ELIMIT. */
 int pl_pack_finish(struct pl_pack_writer *w, struct pl_buf *out);
@@ -35,8 +36,9 @@ struct pl_chunk {
     uint32_t tcol_ix; /* equal number = equal timestamp column inside this pack */
 };
 
-#define PL_PACK_CACHED 16 /* decoded timestamp columns kept, so that a scrape's are decoded once   \
-                           */
+#define PL_PACK_CACHED                                                                             \
+    16 /* decoded timestamp columns kept, so that a scrape's are decoded once                      \
+        */
 
 /** One open pack; reused for one after another. Not shared between threads. */
 struct pl_pack {

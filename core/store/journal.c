@@ -30,10 +30,7 @@ static double waiting_fn(void *ctx) { return (double)pl_journal_waiting(ctx); }
 
 static double bytes_fn(void *ctx) { return (double)pl_journal_bytes(ctx); }
 
-static double read_only_fn(void *ctx)
-{
-    return ((struct pl_journal *)ctx)->state == PL_EREADONLY;
-}
+static double read_only_fn(void *ctx) { return ((struct pl_journal *)ctx)->state == PL_EREADONLY; }
 
 static void init_metrics(struct pl_journal *j)
 {

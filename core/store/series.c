@@ -55,7 +55,8 @@ void pl_series_free(struct pl_series *s)
     free(s);
 }
 
-/* ------------------------------------------------------------------------------------ the labels */
+/* ------------------------------------------------------------------------------------ the labels
+ */
 
 uint32_t pl__series_pairs(const struct pl_series *s, uint32_t id, uint32_t pairs[PL_LABELS_MAX])
 {

@@ -67,8 +67,8 @@ struct pl_series {
     uint32_t posting_count; /* series counted then */
 
     /* the apply thread's own */
-    bool untidy;          /* look whether half of the labels are garbage */
-    uint32_t last_dirty;  /* the block that was added to dirty last; UINT32_MAX */
+    bool untidy;         /* look whether half of the labels are garbage */
+    uint32_t last_dirty; /* the block that was added to dirty last; UINT32_MAX */
     struct pl__run pair_run[PL_LABELS_MAX], name_run[PL_LABELS_MAX], all_run;
     roaring_bitmap_t *dirty, *saving; /* blocks on disk that are out of date */
 };

@@ -1,5 +1,5 @@
-/* Label names, and the sorted values of a name. Any thread. Texts are borrowed from the symbols (see
- * pl__series_borrow), so the caller is called without the lock. */
+/* Label names, and the sorted values of a name. Any thread. Texts are borrowed from the symbols
+ * (see pl__series_borrow), so the caller is called without the lock. */
 #include "core/store/series_impl.h"
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
-/* The inside of store: the structs that store.c, start.c, tenant.c, batch.c, apply.c, flush.c, select.c,
- * erase.c and backup.c share. Not included from outside the folder.
+/* The inside of store: the structs that store.c, start.c, tenant.c, batch.c, apply.c, flush.c,
+ * select.c, erase.c and backup.c share. Not included from outside the folder.
  *
- * Locks, in order: st_lock | tenants_lock > gc_lock > (a series' shard > the journal's) | heads_lock.
- * No callback is made under any of them. */
+ * Locks, in order: st_lock | tenants_lock > gc_lock > (a series' shard > the journal's) |
+ * heads_lock. No callback is made under any of them. */
 #pragma once
 #include "core/base/base.h"
 #include "core/store/engine.h"
@@ -15,10 +15,10 @@
 #include "core/store/store.h"
 #include <stdatomic.h>
 
-#define PL__COMMAND   0   /* frame "type" in the apply queue: a struct pl__command */
-#define PL__HEAD_OVER 3   /* times head_max_bytes: writes are refused over it (PL_EBUSY) */
+#define PL__COMMAND     0     /* frame "type" in the apply queue: a struct pl__command */
+#define PL__HEAD_OVER   3     /* times head_max_bytes: writes are refused over it (PL_EBUSY) */
 #define PL__TENANTS_MAX 65536 /* numbers */
-#define PL__DAY_MS    (24 * 3600 * 1000ll)
+#define PL__DAY_MS      (24 * 3600 * 1000ll)
 
 /** Somebody waits for another thread. */
 struct pl__wait {
@@ -52,7 +52,7 @@ struct pl__pending {
     struct pl_arena arena;   /* flush: the records */
     struct pl_record *records;
     size_t n_records, cap_records;
-    uint32_t *ids;           /* erase; ascending */
+    uint32_t *ids; /* erase; ascending */
     size_t n_ids;
     int64_t t0, t1;
     struct pl__wait *waiter; /* erase; borrowed, may be NULL */
@@ -60,9 +60,9 @@ struct pl__pending {
 
 /** A round of forgetting series (gc.c). */
 struct pl__gc {
-    uint32_t end;             /* ids below it may go */
+    uint32_t end;              /* ids below it may go */
     _Atomic uint64_t *touched; /* a bit an id: interned since the round began */
-    unsigned old;             /* which of inflight[] must drain */
+    unsigned old;              /* which of inflight[] must drain */
 };
 
 struct pl_tenant {
@@ -75,16 +75,16 @@ struct pl_tenant {
     _Atomic(struct pl_engine_tenant *) et; /* NULL until the first flush */
 
     pthread_mutex_t heads_lock;
-    struct pl_head_gen *cur;               /* changed by apply under heads_lock */
+    struct pl_head_gen *cur;                    /* changed by apply under heads_lock */
     struct pl__pending *pending, *pending_last; /* heads_lock; items are the storage thread's */
-    uint64_t safe_seq;                     /* heads_lock: frames up to it are in the engine */
-    uint64_t skip_seq;                     /* replay: frames up to it were in the engine at start */
-    _Atomic int64_t oldest_ms;             /* when the first sample came into cur; INT64_MAX */
-    bool dirty;                            /* apply: definitions, metadata or keys since the freeze */
+    uint64_t safe_seq;                          /* heads_lock: frames up to it are in the engine */
+    uint64_t skip_seq;         /* replay: frames up to it were in the engine at start */
+    _Atomic int64_t oldest_ms; /* when the first sample came into cur; INT64_MAX */
+    bool dirty;                /* apply: definitions, metadata or keys since the freeze */
 
-    atomic_uint generation, inflight[2];   /* batches by generation & 1 */
+    atomic_uint generation, inflight[2]; /* batches by generation & 1 */
     pthread_rwlock_t gc_lock;
-    _Atomic(struct pl__gc *) gc;           /* set and cleared by the storage thread */
+    _Atomic(struct pl__gc *) gc; /* set and cleared by the storage thread */
 };
 
 enum pl__job_kind { PL__JOB_FLUSH, PL__JOB_COMPACT, PL__JOB_BACKUP };
@@ -111,23 +111,23 @@ struct pl_store {
     pthread_t apply_thread, storage_thread;
     bool apply_started, storage_started;
     struct pl_queue apply;
-    _Atomic uint64_t applied_seq;  /* last frame applied; written by apply */
-    struct pl_rows rows;           /* replay */
+    _Atomic uint64_t applied_seq; /* last frame applied; written by apply */
+    struct pl_rows rows;          /* replay */
     struct pl_define_reader defines;
-    uint64_t *was_new;             /* apply; scratch of the hook */
+    uint64_t *was_new; /* apply; scratch of the hook */
     size_t cap_was_new;
 
     pthread_mutex_t st_lock;
     pthread_cond_t st_cond;
     uint64_t n_replayed;
-    struct pl__start *start; /* while the store starts */
+    struct pl__start *start;           /* while the store starts */
     struct pl__job *jobs, **jobs_tail; /* st_lock */
     bool want_flush, stopping;         /* st_lock */
     atomic_uint n_urgent;              /* flushes wanted: a seal makes way */
     atomic_bool closing;
-    atomic_uint writers;               /* threads inside pl_batch_write and the like */
+    atomic_uint writers; /* threads inside pl_batch_write and the like */
     atomic_bool full;
-    atomic_bool force_flush;           /* somebody waits for it: no back-off */
+    atomic_bool force_flush; /* somebody waits for it: no back-off */
 
     atomic_size_t cur_bytes, frozen_bytes; /* of heads */
     /* storage thread */
@@ -160,7 +160,8 @@ int pl__tenants_check(pl_str text);
 int pl__tenant_load(struct pl_tenant *t, struct pl_engine_tenant *et);
 /** And its series. */
 int pl__tenant_load_series(struct pl_tenant *t, struct pl_engine_tenant *et);
-/** Head generations that hold samples, oldest first, each with a reference; malloc'ed. PL_ENOMEM. */
+/** Head generations that hold samples, oldest first, each with a reference; malloc'ed. PL_ENOMEM.
+ */
 int pl__tenant_pin(struct pl_tenant *t, struct pl_head_gen ***gens, size_t *n);
 
 /* apply.c */
@@ -169,7 +170,8 @@ void *pl__apply_main(void *store);
 void pl__apply_define(struct pl_tenant *t, pl_str payload, uint64_t seq, bool replay);
 /** Apply a frame whose rows are b's, or (replay) are in its payload. */
 void pl__apply_frame(struct pl_store *s, const struct pl_frame *f, bool replay);
-/** Freeze what a tenant has; frames up to seq are in it. Apply thread, or before it runs. PL_ENOMEM. */
+/** Freeze what a tenant has; frames up to seq are in it. Apply thread, or before it runs.
+ * PL_ENOMEM. */
 int pl__freeze(struct pl_tenant *t, uint64_t seq);
 /** A command: freeze all tenants at this point. */
 int pl__freeze_all(struct pl_store *s, struct pl__command *c);
@@ -178,7 +180,7 @@ int pl__freeze_all(struct pl_store *s, struct pl__command *c);
 struct pl_batch_more {
     struct pl_frame frame;
     struct pl_batch *batch;
-    struct pl_arena arena;       /* strings of what follows */
+    struct pl_arena arena; /* strings of what follows */
     struct pl_metadata *metadata;
     size_t n_metadata, cap_metadata;
     struct pl_frame_idem idem;
@@ -195,7 +197,8 @@ void pl__storage_make_way(struct pl_store *s);
 void pl__storage_want_flush(struct pl_store *s);
 /** Queue a job and wait for it. PL_ECLOSED. */
 int pl__storage_job(struct pl_store *s, struct pl__job *job);
-/** Bring everything pending to the engine, in order. Storage thread (or the opener, before it runs). */
+/** Bring everything pending to the engine, in order. Storage thread (or the opener, before it
+ * runs). */
 int pl__drain(struct pl_store *s);
 /** Freeze all, drain, cut the journal. */
 int pl__flush(struct pl_store *s);

@@ -241,8 +241,9 @@ class Drain(HostileCase):
         sock = self.connect(server)
         text = f"late 1 {T}\n".encode()
         sock.sendall(b"POST /api/v1/import/prometheus HTTP/1.1\r\nHost: x\r\n"
-                     b"Content-Length: %d\r\n\r\n%s" % (len(text), text[:5]))
-        perilune.wait_until(lambda: server.client.get("/-/healthy").status == 200, "it is read")
+                     b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(text))
+        self.assertIn(b" 100 ", sock.recv(100))  # the head is read: the request is under way
+        sock.sendall(text[:5])
         server.client.close()
         server.process.send_signal(signal.SIGTERM)
         perilune.wait_until(lambda: "stopping" in server.log(), "it begins to stop")

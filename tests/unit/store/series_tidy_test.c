@@ -103,7 +103,8 @@ TEST(memory_stays_bounded_while_series_come_and_go)
     pl_series_free(s);
 }
 
-/* ------------------------------------------------------------------------- readers at the same time
+/* ------------------------------------------------------------------------- readers at the same
+ * time
  */
 
 struct readers {

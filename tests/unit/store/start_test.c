@@ -63,7 +63,8 @@ TEST(an_erasure_in_the_journal_takes_what_stands_before_it_and_no_more)
     fixture_begin(&f);
     fixture_open(&f);
     put_many(&f, 0, 500, NOW_MS);
-    atomic_store(&f.memory->erase_error, PL_ENOSPC); /* the engine cannot have it before the crash */
+    atomic_store(&f.memory->erase_error,
+                 PL_ENOSPC); /* the engine cannot have it before the crash */
     assert_int_equal(pl_store_erase(f.t, &sel, 1, NOW_MS, NOW_MS, &n_series), PL_ENOSPC);
     put_many(&f, 400, 700, NOW_MS);
     fixture_crash(&f);
