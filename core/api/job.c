@@ -27,8 +27,9 @@ static void answer(struct pl_task *task)
     if (job->out.failed) {
         pl__reply_error(req, PL_ENOMEM, "out of memory while writing the answer");
     } else {
-        if (job->status == 429 || job->status == 503) {
-            pl_http_reply_header(req, "Retry-After", PL_STR("1"));
+        if (job->status == 429 || job->status == 503 || job->status == 507) {
+            pl_http_reply_header(req, "Retry-After",
+                                 job->status == 507 ? PL_STR("10") : PL_STR("1"));
         }
         pl_http_reply(req, job->status, job->content_type, &job->out);
     }
