@@ -19,8 +19,9 @@ bool pl__tenant(struct pl_api *a, struct pl_http_req *req, bool create, struct p
                                : "");
     } else {
         pl__reply_error(req, e, "tenant \"%.*s\" in X-Scope-OrgID: %s", PL_PRS(name),
-                        e == PL_EINVAL ? "a name is 1 to 150 of A-Z a-z 0-9 _ . -"
-                                       : pl_err_text(e));
+                        e == PL_EINVAL   ? "a name is 1 to 150 of A-Z a-z 0-9 _ . -"
+                        : e == PL_ELIMIT ? "there are --max-tenants already"
+                                         : pl_err_text(e));
     }
     return false;
 }

@@ -131,6 +131,9 @@ const char *pl__write_words(int err)
                "the log names the file";
     case PL_ECLOSED:
         return "shutting down";
+    case PL_ELIMIT:
+        return "over 8M samples, or on more days than --max-batch-partitions: send less in one "
+               "request";
     default:
         return pl_err_text(err);
     }

@@ -119,5 +119,19 @@ class Push(perilune.ServerCase):
         self.assertTrue(got.startswith(b"\x93\x0f\xcd\x01\x90"), got)  # [15, 400, ... and the end
 
 
+class Limits(perilune.ServerCase):
+    ARGS = ("--max-batch-partitions", "2", "--max-tenants", "2", "--tenants-auto")
+
+    def test_a_limit_is_refused_by_name(self):
+        days = "".join(f"a 1 {NOW - day * 86_400_000}\n" for day in range(3))
+        for text, tenant, name in ((days, "default", "--max-batch-partitions"),
+                                   ("a 1\n", "first", None), ("a 1\n", "second", "--max-tenants")):
+            reply = self.client.post("/api/v1/import/prometheus", text,
+                                     headers={"X-Scope-OrgID": tenant})
+            self.assertEqual(reply.status, 413 if name else 204, reply)
+            self.assertIn(name or "", reply.text)
+        self.assertEqual(self.client.query("a", time=time.time()), [])
+
+
 if __name__ == "__main__":
     perilune.main()
