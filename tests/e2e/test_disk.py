@@ -117,6 +117,8 @@ class Failing(DiskCase):
         reply = server.client.post("/api/v1/import/prometheus", f"probe 1 {T}\n")
         self.assertEqual(reply.status, 503, reply)
         self.assertIn(b"restart", reply.body)
+        self.assertEqual(server.client.metric("perilune_journal_read_only"), 1)
+        self.assertTrue(server.client.api("/api/v1/status/runtimeinfo")["readOnly"])
         self.agree(crew, "read-only")
         refused = crew.refused()
         server.restart()

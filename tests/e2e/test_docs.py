@@ -139,6 +139,17 @@ class Lists(perilune.ServerCase):
                 self.assertTrue(name in families or base in families,
                                 f"{os.path.basename(path)}: {name}")
 
+    def test_every_alert_is_an_expression_that_the_server_reads(self):
+        section = read("docs/operations.md").split("\n## What to alert on\n")[1].split("\n## ")[0]
+        found = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+        self.assertGreater(len(found), 8)
+        self.client.push_text(self.client.get("/metrics").text)
+        for expression in found:
+            self.client.query(expression)
+            for name in re.findall(r"perilune_[a-z_]+(?:\{[^}]*\})?", expression):
+                labels = re.sub(r'="[^"]*"', '=~".*"', name)
+                self.assertTrue(self.client.query(labels), name)
+
     def test_every_command_has_its_heading_and_every_link_a_target(self):
         commands = re.findall(r"^  ([a-z-]+) {2,}\S", perilune.run("--help").stdout.decode(),
                               re.MULTILINE)
