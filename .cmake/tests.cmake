@@ -139,3 +139,11 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/tests/promql/run.c")
       LABELS unit TIMEOUT 120)
   endforeach()
 endif()
+
+# --- PromQL: random queries here and in the real Prometheus ---
+if(Python3_FOUND AND TARGET perilune AND EXISTS "${CMAKE_SOURCE_DIR}/tests/promql/differential.py")
+  add_test(NAME interop/differential COMMAND Python3::Interpreter
+    "${CMAKE_SOURCE_DIR}/tests/promql/differential.py" -n 300)
+  set_tests_properties(interop/differential PROPERTIES LABELS interop TIMEOUT 240
+    ENVIRONMENT "PL_BINARY=$<TARGET_FILE:perilune>;PYTHONDONTWRITEBYTECODE=1")
+endif()

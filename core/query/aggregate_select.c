@@ -416,7 +416,7 @@ static int counts_row(struct pl__exec *ex, struct counts *c, const struct pl_exp
     uint8_t key[12];
     bool fresh;
     pl_wr32(key, group);
-    pl_wr64(key + 4, isnan(v) ? 0x7ff8000000000001u : pl_f64_bits(v == 0 ? 0 : v));
+    pl_wr64(key + 4, isnan(v) ? 0x7ff8000000000001u : pl_f64_bits(v)); /* -0 and 0: two texts */
     size_t i = pl__index_put(&c->keys, pl_str_mem(key, sizeof key), &fresh);
     if (i == PL__INDEX_NONE) {
         return PL_ENOMEM;

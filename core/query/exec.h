@@ -267,8 +267,8 @@ enum { PL__HIST_QUANTILE, PL__HIST_FRACTION };
 #define PL__MATHS(X)                                                                               \
     X(ABS, fabs) X(CEIL, ceil) X(FLOOR, floor) X(EXP, exp) X(SQRT, sqrt) X(LN, log) X(LOG2, log2)  \
     X(LOG10, log10) X(SGN, sgn) X(SIN, sin) X(COS, cos) X(TAN, tan) X(ASIN, asin) X(ACOS, acos)    \
-    X(ATAN, atan) X(SINH, sinh) X(COSH, cosh) X(TANH, tanh) X(ASINH, asinh) X(ACOSH, acosh)        \
-    X(ATANH, atanh) X(DEG, deg) X(RAD, rad)
+    X(ATAN, atan) X(SINH, go_sinh) X(COSH, go_cosh) X(TANH, tanh) X(ASINH, asinh)                  \
+    X(ACOSH, acosh) X(ATANH, atanh) X(DEG, deg) X(RAD, rad)
 /* clang-format on */
 enum pl__math {
 #define PL__MATH_ENUM(name, fn) PL__MATH_##name,

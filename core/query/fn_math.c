@@ -6,6 +6,9 @@
 static double sgn(double x) { return x < 0 ? -1 : x > 0 ? 1 : x; }
 static double deg(double x) { return x * 180 / M_PI; }
 static double rad(double x) { return x * M_PI / 180; }
+/* Go's end where exp() does, a little before the result itself is out of range. */
+static double go_sinh(double x) { return fabs(x) > 21 ? copysign(exp(fabs(x)) * 0.5, x) : sinh(x); }
+static double go_cosh(double x) { return fabs(x) > 21 ? exp(fabs(x)) * 0.5 : cosh(x); }
 
 static void apply_fn(const struct pl__map *m, double *row, size_t steps)
 {

@@ -64,14 +64,27 @@ int pl__fn_timestamp(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
     return err;
 }
 
+/** The date in UTC of any seconds since the epoch, as Go has it where Prometheus runs: what no
+ * int64 holds (NaN too) is the least one, and time is counted without sign from the year
+ * -292277022399, so that the least one is far in the future. The years of *tm are those of the same
+ * day in the first 400 years of the calendar; the result: how many years later it is. */
+static int64_t date_of(double seconds, struct tm *tm)
+{
+    const uint64_t cycle = UINT64_C(146097) * 86400; /* 400 years; whole weeks */
+    const int64_t first = INT64_C(-292277022399);
+    const int64_t epoch = INT64_C(62135596800); /* from the year 1 to 1970 */
+    const uint64_t start = UINT64_C(9223371966579724800) + (uint64_t)epoch; /* from `first` */
+    int64_t s = seconds >= -0x1p63 && seconds < 0x1p63 ? (int64_t)seconds : INT64_MIN;
+    uint64_t since = (uint64_t)s + start;
+    time_t t = (time_t)((int64_t)(since % cycle) - epoch);
+    gmtime_r(&t, tm);
+    return first - 1 + (int64_t)(since / cycle) * 400;
+}
+
 static double date_part(int which, double seconds)
 {
-    if (!(fabs(seconds) < 1e15)) {
-        return NAN; /* no year of a calendar */
-    }
-    time_t t = (time_t)seconds;
     struct tm tm;
-    gmtime_r(&t, &tm);
+    int64_t years = date_of(seconds, &tm);
     switch (which) {
     case PL__DATE_MINUTE:
         return tm.tm_min;
@@ -86,7 +99,7 @@ static double date_part(int which, double seconds)
     case PL__DATE_MONTH:
         return tm.tm_mon + 1;
     case PL__DATE_YEAR:
-        return (double)tm.tm_year + 1900;
+        return (double)(years + tm.tm_year + 1900);
     default: {
         static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
         int64_t year = (int64_t)tm.tm_year + 1900;
