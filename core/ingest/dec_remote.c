@@ -17,7 +17,7 @@
 #include "core/codec/codec.h"
 #include "core/ingest/scratch.h"
 
-enum { TAG_LABEL = 0x0a, TAG_SAMPLE = 0x12, TAG_VALUE = 0x09, TAG_TIME = 0x10 };
+enum { TAG_SERIES = 0x0a, TAG_LABEL = 0x0a, TAG_SAMPLE = 0x12, TAG_VALUE = 0x09, TAG_TIME = 0x10 };
 
 struct series {
     struct pl_ingest *g;
@@ -229,29 +229,50 @@ static int metadata(struct pl_batch *b, pl_str bytes)
     return e < 0 ? e : 0;
 }
 
+/* The usual field of a request, a series: as pl_pb_next gives it, but in place. */
+static inline bool next_series(struct pl_pb *pb, pl_str *out)
+{
+    uint64_t n;
+    if (pb->p == pb->end || *pb->p != TAG_SERIES) {
+        return false;
+    }
+    const uint8_t *p = pl_varint_get(pb->p + 1, pb->end, &n);
+    if (!p || n > (uint64_t)(pb->end - p)) {
+        return false;
+    }
+    *out = pl_str_mem(p, n);
+    pb->p = p + n;
+    return true;
+}
+
+/* The next field of a request; 0 at the end. */
+static int next_field(struct series *s, struct pl_pb *pb)
+{
+    struct pl_pb_field f = {.wire = 2, .number = 1};
+    int e = next_series(pb, &f.bytes) ? 1 : pl_pb_next(pb, &f);
+    if (e <= 0 || f.wire != 2) {
+        return e;
+    }
+    if (f.number == 1) {
+        e = series(s, f.bytes);
+        s->at++;
+    } else if (f.number == 3) {
+        e = metadata(s->b, f.bytes);
+    }
+    return e < 0 ? e : 1;
+}
+
 int pl_ingest_remote_write(struct pl_ingest *g, pl_str body, struct pl_batch *b,
                            struct pl_ingest_report *r)
 {
     struct series s = {.g = g, .b = b, .r = r};
     struct pl_pb pb = pl_pb(body);
-    struct pl_pb_field f;
     int e;
     r->unit = "series";
     pl_alias_begin(&g->alias, b->tenant, b->generation, PL_ALIAS_REMOTE_WRITE);
-    while ((e = pl_pb_next(&pb, &f)) > 0) {
-        if (f.wire != 2) {
-            continue;
-        }
-        if (f.number == 1) {
-            e = series(&s, f.bytes);
-            s.at++;
-        } else if (f.number == 3) {
-            e = metadata(b, f.bytes);
-        }
-        if (e < 0) {
-            break;
-        }
-    }
+    do {
+        e = next_field(&s, &pb);
+    } while (e > 0);
     if (e == PL_ECORRUPT) {
         snprintf(r->error, sizeof(r->error),
                  "not a remote write 1.0 request: protobuf ends early or is damaged in series %llu",

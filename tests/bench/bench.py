@@ -194,11 +194,15 @@ def main():
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--samples", type=int, default=100, help="per series, in the write rows")
     parser.add_argument("--alone", action="store_true", help="without the peers")
+    parser.add_argument("--without", nargs="*", default=[], metavar="PEER",
+                        help="leave out victoria-metrics, prometheus or influxdb")
     parser.add_argument("--minutes", type=int, default=10, help="of node_exporter to record")
     a = parser.parse_args()
     wanted = a.rows or "remote influx new disk walk node stream latency restart".split()
     kinds = [Perilune] if a.alone else [Perilune, VictoriaMetrics, Prometheus]
     influx = [Perilune] if a.alone else [Perilune, VictoriaMetrics, Influx]
+    kinds = [k for k in kinds if k.name not in a.without]
+    influx = [k for k in influx if k.name not in a.without]
     if "remote" in wanted:
         write_known("remote", kinds, a.repeat, a.samples)
     if "influx" in wanted:

@@ -43,7 +43,7 @@ struct series {
 
 struct worker {
     pthread_t thread;
-    long first, n; /* series */
+    long index, first, n; /* number of the connection; its series */
     struct series *series;
     struct pl_buf wires, body, packed, request;
     uint64_t random, samples, requests, errors, bytes;
@@ -420,7 +420,9 @@ static void *work(void *arg)
         return NULL;
     }
     long in_batch = 0;
-    double begun = seconds();
+    double begun =
+        seconds(); /* connections take turns, as senders that know nothing of each other */
+    begun += opt.rate ? (double)opt.batch / (double)opt.rate * (double)w->index : 0;
     for (long step = 0; step < opt.samples; step++) {
         for (long i = 0; i < w->n; i++) {
             struct series *s = &w->series[i];
@@ -522,6 +524,7 @@ int main(int argc, char **argv)
     struct worker *w = calloc((size_t)opt.connections, sizeof(*w));
     struct series *series = calloc((size_t)n, sizeof(*series));
     for (long i = 0; i < opt.connections; i++) {
+        w[i].index = i;
         w[i].first = n * i / opt.connections;
         w[i].n = n * (i + 1) / opt.connections - w[i].first;
         w[i].series = series + w[i].first;
