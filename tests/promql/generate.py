@@ -27,7 +27,8 @@ def times(rng, kind):
     step = rng.choice((5, 10, 15, 30, 60))
     at, out = rng.randrange(0, 300) if rng.random() < 0.3 else 0, []
     gaps = [(g, g + rng.randrange(60, 1500)) for g in
-            (rng.randrange(SPAN_S) for _ in range(rng.choice((0, 1, 3))))] if kind != "whole" else []
+            (rng.randrange(SPAN_S) for _ in range(rng.choice((0, 1, 3))))]
+    gaps = [] if kind == "whole" else gaps
     residue = rng.randrange(101, 900, 2)
     while at < SPAN_S:
         if not any(a <= at < b for a, b in gaps):
@@ -209,6 +210,7 @@ class Generator:
     def __init__(self, rng):
         self.rng = rng
         self.pick = rng.choice
+        self.subqueries = 0        # how many stand around
 
     def chance(self, p):
         return self.rng.random() < p
@@ -253,9 +255,13 @@ class Generator:
         if depth <= 0 or self.chance(0.72):
             names = COUNTERS if counters and self.chance(0.9) else None
             return self.selector(names, "m", f"[{self.seconds(low, 1800)}]")
+        self.subqueries += 1
         inner = self.vector(depth - 1, exact)
+        self.subqueries -= 1
         step = self.pick(("", "7s", "10s", "15s", "30s", "1m", "90s", "5m"))
-        return Node("m", [0, f"[{self.seconds(60, 2400)}:{step}]", ("offset",), ("at",)], [inner],
+        # Where no step is in the range, 2.42 takes one behind it for what does not change with time.
+        low = 300 if " @ " in inner.text() else 60
+        return Node("m", [0, f"[{self.seconds(low, 2400)}:{step}]", ("offset",), ("at",)], [inner],
                     self.modifiers(), True)
 
     def scalar(self, depth):
@@ -316,7 +322,9 @@ class Generator:
     def aggregation(self, depth, exact):
         names = ("sum", "min", "max", "count", "group")
         if not exact:
-            names += ("avg", "stddev", "stdvar", "quantile", "topk", "bottomk", "count_values")
+            names += ("avg", "stddev", "stdvar", "quantile", "count_values")
+            if not self.subqueries:                   # where equal values are told apart
+                names += ("topk", "bottomk")
         name = self.pick(names)
         kid = self.vector(depth - 1, exact or name in ("topk", "bottomk", "count_values"))
         labels = next((getattr(n, "labels", None) for n in (kid, *kid.below())
@@ -339,14 +347,14 @@ class Generator:
         r = self.rng.random()
         arithmetic = (" + ", " - ", " * ") if exact else (" + ", " - ", " * ", " / ", " ^ ")
         compare = (" == ", " != ", " > ", " < ", " >= ", " <= ")
-        op = self.pick(arithmetic + compare + (" % ", " atan2 "))
+        op = self.pick(arithmetic + compare + (" % ",) + (() if exact else (" atan2 ",)))
         inside = exact or op in compare or op in (" % ", " atan2 ", " / ", " ^ ")
         parts = {"bool": "bool " if op in compare and self.chance(0.4) else "", "on": ""}
         form = ["(", 0, op, ("bool",), ("on",), 1, ")"]
         if self.chance(0.2):                          # precedence says what belongs together
             form[0] = form[-1] = ""
         if op == " atan2 ":                           # 2.42 keeps the name: there is none
-            form = ["((", 0, " + 0) atan2 ", ("on",), "(", 1, " + 0))"]
+            form = ["(((", 0, ") + 0) atan2 ", ("on",), "((", 1, ") + 0))"]
         if r < 0.3:
             kids = [self.vector(depth - 1, inside), self.scalar(depth - 1)]
             if self.chance(0.4):
