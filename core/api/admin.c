@@ -1,5 +1,5 @@
-/* /api/v1/admin: flush, compact, deletion, backup. Threads: parsed on the loop, run on the one
- * thread for tasks, so that a long one never holds up queries. */
+/* /api/v1/admin: flush, compact, deletion, backup, scrub. Threads: parsed on the loop, run on the
+ * one thread for tasks, so that a long one never holds up queries. */
 #include "core/api/internal.h"
 
 static void finish(struct pl_job *job, int e, const char *what)
@@ -64,6 +64,23 @@ void pl__ep_delete_series(struct pl_api *a, struct pl_http_req *req)
     }
     pl__job_start(a, req, a->conf.tasks, false, work_delete, &with);
 }
+
+/* A server that stops does not wait for a scrub. */
+static bool stopping(void *ctx) { return !((struct pl_api *)ctx)->ready; }
+
+static void work_scrub(struct pl_job *job)
+{
+    uint64_t packs, findings;
+    int e = pl_store_scrub(job->api->conf.store, stopping, job->api, &packs, &findings);
+    if (e < 0) {
+        finish(job, e == PL_ECANCELED ? PL_ECLOSED : e, "scrub");
+        return;
+    }
+    pl_buf_f(&job->out, "{\"status\":\"success\",\"data\":{\"packs\":%llu,\"findings\":%llu}}",
+             (unsigned long long)packs, (unsigned long long)findings);
+}
+
+void pl__ep_scrub(struct pl_api *a, struct pl_http_req *req) { start(a, req, work_scrub); }
 
 /* Progress is a metric, so that any client can show it. */
 static void progress(void *ctx, uint64_t done, uint64_t total)

@@ -111,6 +111,7 @@ void pl__ep_flush(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_compact(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_delete_series(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_clean_tombstones(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_scrub(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_backup(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_rules(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_alerts(struct pl_api *a, struct pl_http_req *req);

@@ -30,6 +30,7 @@ const struct pl_route pl__routes[] = {
     {PL_M_POST, "/api/v1/admin/flush", pl__ep_flush, false, "move all samples into partitions"},
     {PL_M_POST, "/api/v1/admin/compact", pl__ep_compact, false, "seal all that can be sealed"},
     {PL_M_POST, "/api/v1/admin/backup", pl__ep_backup, false, "copy a consistent state to dir="},
+    {PL_M_POST, "/api/v1/admin/scrub", pl__ep_scrub, false, "read all partitions and check them"},
     {PL_M_POST | PL_M_PUT, "/api/v1/admin/tsdb/delete_series", pl__ep_delete_series, false,
      "delete the samples of match[]"},
     {PL_M_POST | PL_M_PUT, "/api/v1/admin/tsdb/clean_tombstones", pl__ep_clean_tombstones, false,

@@ -97,6 +97,7 @@ static const struct pl_engine_ops ops = {
     .live = pl__db_live,
     .stats = pl__db_stats,
     .backup = pl__db_backup,
+    .scrub = pl__db_scrub,
 };
 
 int pl_lmdb_open(const struct pl_engine_conf *conf, struct pl_engine **out, char *why, size_t n_why)

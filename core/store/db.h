@@ -20,7 +20,8 @@
  *   db_write.c      a flush      db_read.c  views and cursors
  *   db_seal.c       merging      db_erase.c tombstones, retention, what is alive
  *   db_open.c       opening a tenant, cleaning up behind a crash
- *   db_backup.c, db_check.c
+ *   db_verify.c     is a run what it says it is?
+ *   db_backup.c, db_check.c (nobody has it open), db_scrub.c (in use)
  *
  * Locks, in this order: tenant.commit (a catalogue commit and all that must not change around it),
  * part.lock (its environment), cache.lock (which environments are open), tenant.lock (the pointer
@@ -262,6 +263,8 @@ const roaring_bitmap_t *pl__run_ids(struct pl_db_run *r);
 int pl__run_meta_read(struct pl_db_env *e, uint32_t run, struct pl_db_run_meta *m,
                       roaring_bitmap_t **ids, struct pl_db_damage *damage);
 bool pl__run_meta_eq(const struct pl_db_run_meta *a, const struct pl_db_run_meta *b);
+/** It cannot be read at all: marked, and the first time logged and counted. */
+void pl__part_damaged(struct pl_db_part *p, const struct pl_db_damage *damage);
 /** Damage found while reading: logged with partition, key and offset, and counted. */
 void pl__part_corrupt(struct pl_db_part *p, const struct pl_db_key *key, int64_t at,
                       const char *what);
@@ -338,6 +341,21 @@ int pl__db_live(struct pl_engine_tenant *t, void (*range)(void *ctx, uint32_t fr
 int pl__db_stats(struct pl_engine_tenant *t, struct pl_engine_stats *out);
 /** Length and CRC32C of a file. */
 int pl__file_sum(const char *path, uint64_t *bytes, uint32_t *crc);
+/** The same; go_on (may be NULL) is asked after each megabyte: PL_ECANCELED. */
+int pl__file_sum_paced(const char *path, uint64_t *bytes, uint32_t *crc, bool (*go_on)(void *ctx),
+                       void *ctx);
+/* db_verify.c */
+struct pl_db_verify {
+    /** key: of the pack, or NULL; at: offset in the file, or -1 */
+    void (*found)(void *ctx, const struct pl_db_key *key, int64_t at, const char *what);
+    bool (*go_on)(void *ctx); /* asked after each megabyte, no transaction open; may be NULL */
+    void *ctx;
+    uint64_t n_found, n_packs; /* added to */
+};
+/** All packs of a run, and its counts. Damage is told, not returned. PL_ECANCELED, PL_ENOMEM, ... */
+int pl__run_verify(struct pl_db_env *e, const struct pl_db_run_meta *want, struct pl_db_verify *v);
+int pl__db_scrub(struct pl_engine_tenant *t, bool (*stop)(void *ctx), void *ctx, uint64_t *packs,
+                 uint64_t *findings);
 int pl__db_seal(struct pl_engine_tenant *t, bool all, bool (*stop)(void *ctx), void *ctx);
 int pl__db_backup(struct pl_engine *e, const char *dir,
                   void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx);

@@ -261,7 +261,7 @@ static int verify(struct pl_db_part *p, struct pl_db_env *e, struct pl_db_damage
     return err;
 }
 
-static void mark_damaged(struct pl_db_part *p, const struct pl_db_damage *damage)
+void pl__part_damaged(struct pl_db_part *p, const struct pl_db_damage *damage)
 {
     if (!atomic_exchange(&p->damaged, true)) {
         pl_logf(p->t->db->conf.log, PL_ERROR, "store", "damaged partition",
@@ -287,7 +287,7 @@ static int open_env(struct pl_db_part *p)
     if (err < 0) {
         pl__env_close(e);
         if (err == PL_ECORRUPT) {
-            mark_damaged(p, &damage);
+            pl__part_damaged(p, &damage);
         }
         return err;
     }

@@ -233,7 +233,8 @@ static int merge(struct seal *x, struct pl_db_out *o)
     return err == PL_EAGAIN ? PL_ENOSPC : err;
 }
 
-int pl__file_sum(const char *path, uint64_t *bytes, uint32_t *crc)
+int pl__file_sum_paced(const char *path, uint64_t *bytes, uint32_t *crc, bool (*go_on)(void *ctx),
+                       void *ctx)
 {
     enum { STEP = 1 << 20 };
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -252,12 +253,20 @@ int pl__file_sum(const char *path, uint64_t *bytes, uint32_t *crc)
         }
         *crc = pl_crc32c(*crc, buf, (size_t)n);
         *bytes += (uint64_t)n;
+        if (go_on && !go_on(ctx)) {
+            err = PL_ECANCELED;
+        }
     }
     free(buf);
     if (fd >= 0) {
         close(fd);
     }
     return err;
+}
+
+int pl__file_sum(const char *path, uint64_t *bytes, uint32_t *crc)
+{
+    return pl__file_sum_paced(path, bytes, crc, NULL, NULL);
 }
 
 static int fault(const char *point)

@@ -103,6 +103,11 @@ struct pl_engine_ops {
      *  usable as .../tenants. PL_ECORRUPT: something damaged was left out, the rest is copied. */
     int (*backup)(struct pl_engine *e, const char *dir,
                   void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx);
+    /** Read all that is kept and check it, on any thread, beside everything else; slow on purpose.
+     * Damage is logged with file and offset and added to *findings, what was read to *packs. `stop`
+     *  (may be NULL) is asked often: PL_ECANCELED. */
+    int (*scrub)(struct pl_engine_tenant *t, bool (*stop)(void *ctx), void *ctx, uint64_t *packs,
+                 uint64_t *findings);
 };
 struct pl_engine {
     const struct pl_engine_ops *ops;

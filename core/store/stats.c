@@ -52,6 +52,12 @@ static double disk_free(void *ctx)
     return (double)atomic_load(&((struct pl_store *)ctx)->disk_free);
 }
 
+static double scrub_last(void *ctx)
+{
+    struct pl_store *s = ctx;
+    return (double)atomic_load(&s->scrubbed_ms) / 1000;
+}
+
 void pl__store_metrics(struct pl_store *s)
 {
     struct pl_metrics *m = s->conf.metrics;
@@ -80,6 +86,8 @@ void pl__store_metrics(struct pl_store *s)
          "Requests answered by the reply of an earlier one with the same key."},
         {&s->n_late_memory, "perilune_store_memory_waits_total",
          "Pauses of a storage thread because memory was not to be had."},
+        {&s->n_scrub_packs, "perilune_store_scrub_packs_total", "Packs read by scrubs."},
+        {&s->n_scrub_findings, "perilune_store_scrub_findings_total", "Damage found by scrubs."},
     };
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
         *counters[i].c = pl_metrics_counter(m, counters[i].name, counters[i].help, NULL);
@@ -98,6 +106,8 @@ void pl__store_metrics(struct pl_store *s)
         {tenants, "perilune_store_tenants", "Tenants."},
         {disk_full, "perilune_store_disk_full", "1: no writes are taken until there is room."},
         {disk_free, "perilune_store_disk_free_bytes", "Free bytes of the data directory's disk."},
+        {scrub_last, "perilune_store_scrub_last_seconds",
+         "When a scrub was last through, in Unix time; 0: not since the start."},
     };
     for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++) {
         pl_metrics_fn(m, gauges[i].name, gauges[i].help, NULL, false, gauges[i].fn, s);

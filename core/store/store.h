@@ -98,6 +98,12 @@ int pl_store_erase(struct pl_tenant *t, const struct pl_selector *sel, size_t n_
 int pl_store_backup(struct pl_store *s, const char *dir,
                     void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx);
 
+/** Read every partition and check it, while everything goes on; on the caller's thread, slow on
+ * purpose. Damage is logged with file and offset. `stop` (may be NULL) is asked often:
+ *  PL_ECANCELED. @param packs, findings  how many were read, and found; set always */
+int pl_store_scrub(struct pl_store *s, bool (*stop)(void *ctx), void *ctx, uint64_t *packs,
+                   uint64_t *findings);
+
 /** Copy a backup into a data directory that is empty or absent; no server is needed. */
 int pl_store_restore(const char *backup, const char *dir,
                      void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,

@@ -134,10 +134,11 @@ struct pl_store {
     int64_t next_disk_ns, next_compact_ns, retry_ns, backoff_ns;
     bool stopped; /* the seal was asked to make way */
     _Atomic uint64_t disk_free;
+    _Atomic int64_t scrubbed_ms; /* end of the last scrub; 0: none yet */
 
     struct pl_counter *n_samples, *n_duplicates, *n_out_of_order, *n_batches, *n_batches_failed,
         *n_flushes, *n_flush_failures, *n_flushed_samples, *n_compactions, *n_erasures, *n_dropped,
-        *n_idem_hits, *n_late_memory;
+        *n_idem_hits, *n_late_memory, *n_scrub_packs, *n_scrub_findings;
     struct pl_histo *flush_seconds, *freeze_seconds, *compact_seconds;
 };
 

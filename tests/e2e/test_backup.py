@@ -72,6 +72,9 @@ class Backup(unittest.TestCase):
                 promised.add(labels, [s for s in samples if s[0] < T - 3 * DAY + 2_000_000])
         client.expect("compact", client.post("/api/v1/admin/compact", b""))
         full = disk(server.data + "/tenants")
+        scrubbed = client.post("/api/v1/admin/scrub", b"").json["data"]
+        self.assertGreater(scrubbed["packs"], 0)
+        self.assertEqual(scrubbed["findings"], 0)
         client.expect("delete", client.post(
             '/api/v1/admin/tsdb/delete_series?match[]=big{n=~"[012]?."}', b""))
         client.expect("delete", client.post(
