@@ -259,7 +259,7 @@ class Generator:
         inner = self.vector(depth - 1, exact)
         self.subqueries -= 1
         step = self.pick(("", "7s", "10s", "15s", "30s", "1m", "90s", "5m"))
-        # Where no step is in the range, 2.42 takes one behind it for what does not change with time.
+        # Without a step in the range, 2.42 takes one behind it for what does not change with time.
         low = 300 if " @ " in inner.text() else 60
         return Node("m", [0, f"[{self.seconds(low, 2400)}:{step}]", ("offset",), ("at",)], [inner],
                     self.modifiers(), True)
