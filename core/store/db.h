@@ -352,7 +352,8 @@ struct pl_db_verify {
     void *ctx;
     uint64_t n_found, n_packs; /* added to */
 };
-/** All packs of a run, and its counts. Damage is told, not returned. PL_ECANCELED, PL_ENOMEM, ... */
+/** All packs of a run, and its counts. Damage is told, not returned. PL_ECANCELED, PL_ENOMEM, ...
+ */
 int pl__run_verify(struct pl_db_env *e, const struct pl_db_run_meta *want, struct pl_db_verify *v);
 int pl__db_scrub(struct pl_engine_tenant *t, bool (*stop)(void *ctx), void *ctx, uint64_t *packs,
                  uint64_t *findings);
