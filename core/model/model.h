@@ -6,3 +6,4 @@
 #include "core/model/duration.h"
 #include "core/model/time.h"
 #include "core/model/metadata.h"
+#include "core/model/histogram.h"

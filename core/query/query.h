@@ -3,6 +3,7 @@
 #pragma once
 #include "core/base/base.h"
 #include "core/store/store.h"
+#include "core/model/model.h"
 
 struct pl_expr; /* the syntax tree: ast.h, borrowed from its arena */
 
@@ -34,6 +35,22 @@ struct pl_query_conf {
     size_t max_series;          /* a selector may match; 0 = no limit */
     size_t max_memory_bytes;    /* 1 GB */
     const _Atomic bool *cancel; /* may be NULL */
+    bool strict;                /* Prometheus' language only: extensions are errors */
+    bool raw_only;              /* do not answer from rollup tiers */
+    /** Functions that scripts registered, called as lua:name(...); may be NULL. */
+    const struct pl_query_hooks *hooks;
+};
+
+/** A function of a script. Called on the query's thread, once a row: args are rows of n steps
+ * (scalars too), PL_ABSENT where there is no value; fill out[n]. < 0 with words in `why` fails the
+ * query. */
+struct pl_query_hooks {
+    void *ctx;
+    /** Is there such a function, taking n_args? 0, PL_ENOTFOUND, PL_EINVAL (why says what it
+     * takes). */
+    int (*find)(void *ctx, pl_str name, size_t n_args, void **fn, char *why, size_t n_why);
+    int (*call)(void *ctx, void *fn, pl_str labels, const int64_t *t, size_t n,
+                const double *const *args, size_t n_args, double *out, char *why, size_t n_why);
 };
 
 enum pl_value_type { PL_VALUE_SCALAR, PL_VALUE_STRING, PL_VALUE_VECTOR, PL_VALUE_MATRIX };
@@ -43,11 +60,18 @@ struct pl_result_series {
     pl_str labels; /* canonical */
     size_t n;
     const int64_t *t;
-    const double *v;
+    const double *v; /* a boxed reference (model/histogram.h) is a `const struct pl_histogram *` */
 };
+static inline const struct pl_histogram *pl_result_histogram(double boxed)
+{
+    return (const struct pl_histogram *)(uintptr_t)pl_histogram_ref(boxed);
+}
 struct pl_query_stats {
-    uint64_t series, samples, chunks;
-    int64_t parse_ns, exec_ns;
+    uint64_t series, samples, chunks; /* read */
+    uint64_t peak_samples;            /* held at once */
+    int64_t tier_ms;                  /* coarsest tier read; 0: only samples */
+    int64_t queue_ns, parse_ns, exec_ns;
+    uint64_t *step_samples; /* one a step where asked for, else NULL */
 };
 struct pl_result {
     enum pl_value_type type;

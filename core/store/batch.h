@@ -53,6 +53,13 @@ static inline int pl_batch_add(struct pl_batch *b, uint32_t id, int64_t t, doubl
     return 0;
 }
 
+/** One native histogram; its bytes are copied. As pl_batch_add; PL_EINVAL when it is not sound. */
+int pl_batch_add_histogram(struct pl_batch *b, uint32_t id, int64_t t,
+                           const struct pl_histogram *h);
+/** An exemplar of a series, kept in the tenant's bounded ring in memory once the batch is durable.
+ *  labels: canonical. 0, PL_ENOMEM. */
+int pl_batch_exemplar(struct pl_batch *b, uint32_t id, pl_str labels, int64_t t, double v);
+
 /** Id of the series with these canonical labels, made if new (its definition is then queued for
  *  the journal before any other thread can see the id). Any thread.
  *  @param hash  pl_labels_hash(canon)

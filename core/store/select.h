@@ -24,12 +24,17 @@ uint32_t pl_select_id(const struct pl_select *s, size_t i); /* ascending */
 /** Append the canonical labels of series i. */
 int pl_select_labels(const struct pl_select *s, size_t i, struct pl_buf *out);
 
-/** Samples of one series: ascending, unique timestamps, the last written value of each. */
+/** Samples of one series: ascending, unique timestamps, the last written value of each. A value
+ * that is a boxed reference (model/histogram.h) stands for the bytes at that offset in `h`, which
+ * is empty for series of floats. */
 struct pl_columns {
     int64_t *t;
     double *v;
     size_t n, cap;
+    struct pl_buf h; /* varint length | bytes of a histogram, one after another */
 };
+/** The bytes behind a boxed reference in c; empty for one that is none of c's. */
+pl_str pl_columns_histogram(const struct pl_columns *c, double boxed);
 void pl_columns_fini(struct pl_columns *c);
 
 int pl_reader_new(struct pl_select *s, struct pl_reader **out);
@@ -43,6 +48,40 @@ struct pl_read_stats {
     uint64_t samples, chunks, packs, bytes;
 };
 void pl_reader_stats(const struct pl_reader *r, struct pl_read_stats *out);
+
+/* ---------------------------------------------------------------- rollup tiers: rollup.h
+ * A tier has for each series and bucket what the samples in it come to. Bucket ends are multiples
+ * of the resolution; a bucket holds (end - resolution, end], as PromQL's ranges do. Staleness
+ * markers and histograms count as no samples. What a reader gives is exact: buckets that newer,
+ * late or deleted samples touched after they were written are computed from the samples themselves.
+ */
+enum pl_tier_value { /* on disk: never renumber; at most 16 */
+                     PL_TIER_COUNT = 0,
+                     PL_TIER_SUM = 1,
+                     PL_TIER_MIN = 2,
+                     PL_TIER_MAX = 3,
+                     PL_TIER_FIRST = 4,
+                     PL_TIER_LAST = 5,
+                     PL_TIER_INCREASE = 6, /* last - first, resets added back */
+                     PL_TIER_T_FIRST = 7,  /* ms */
+                     PL_TIER_T_LAST = 8,
+                     PL_TIER_VALUES,
+};
+struct pl_tier_columns {
+    int64_t *t;                /* bucket ends, ascending; empty buckets are not there */
+    double *v[PL_TIER_VALUES]; /* those asked for */
+    size_t n, cap;
+};
+void pl_tier_columns_fini(struct pl_tier_columns *c);
+/** What tiers the tenant's store keeps, finest first; at most cap. @return how many there are */
+struct pl_tier {
+    int64_t resolution_ms, retention_ms; /* 0: for ever */
+};
+size_t pl_tenant_tiers(struct pl_tenant *t, struct pl_tier *out, size_t cap);
+/** Buckets of series i with ends in [t0, t1], replacing out. @param want  bits 1 << pl_tier_value.
+ *  PL_ENOTFOUND: this series is not kept in the tier (a per-selector override). */
+int pl_reader_tier(struct pl_reader *r, size_t i, size_t tier, int64_t t0, int64_t t1,
+                   unsigned want, struct pl_tier_columns *out);
 
 /** Label names, and values of a name, of the series that match (n_sel = 0: all) with data in
  *  [t0, t1]: sorted, unique, each given to `each` (borrowed; return false to stop). */

@@ -17,6 +17,7 @@
 #pragma once
 #include "core/base/base.h"
 #include "core/model/model.h"
+#include "core/store/select.h" /* reading */
 
 struct pl_store;
 struct pl_batch;
@@ -40,7 +41,19 @@ struct pl_store_conf {
     size_t journal_queue_bytes;  /* 256 MB waiting to be synced or applied: PL_EBUSY over it */
     uint64_t
         disk_reserve_bytes; /* 256 MB: below it writes get PL_ENOSPC (507) until there is room */
-    uint32_t max_series;    /* per tenant, 0 = no limit: PL_ELIMIT for further new ones */
+    /** Rollup tiers besides the samples themselves (select.h). Default: 5 m for 180 d, 1 h for 2 y.
+     */
+    const struct pl_tier *tiers;
+    size_t n_tiers;
+    /** Other tiers for some series: the first override whose selector matches counts. */
+    const struct pl_tier_override {
+        struct pl_selector sel;
+        const struct pl_tier *tiers;
+        size_t n_tiers;
+    } * tier_overrides;
+    size_t n_tier_overrides;
+    uint32_t max_exemplars;        /* per tenant: 100000, kept in memory; 0: none */
+    uint32_t max_series;           /* per tenant, 0 = no limit: PL_ELIMIT for further new ones */
     uint32_t max_batch_partitions; /* 400 days touched by one batch: PL_ELIMIT */
     uint32_t max_tenants;          /* 1000 */
     bool tenants_auto;             /* create unknown tenants on first write */
@@ -75,11 +88,16 @@ pl_str pl_tenant_name(const struct pl_tenant *t);
  *  it before use and forget all when it has moved. */
 uint32_t pl_tenant_generation(const struct pl_tenant *t);
 
+/** Highest journal number that may have written or deleted a sample in [t0, t1]; 0 if none did
+ * since the start. What was computed from samples of [t0, t1] when the applied number was at least
+ * this is still right. Coarse on purpose (by the minute for two days, by the day before): never too
+ * low.
+ *  @param applied  number up to which frames are visible now: read it before computing, and keep it
+ *  with the result. Any thread. */
+uint64_t pl_tenant_touched(struct pl_tenant *t, int64_t t0, int64_t t1, uint64_t *applied);
+
 /* ---------------------------------------------------------------- writing: see batch.h */
 #include "core/store/batch.h"
-
-/* ---------------------------------------------------------------- reading: see select.h */
-#include "core/store/select.h"
 
 /* ---------------------------------------------------------------- tending: all of these block, any
  * thread */
