@@ -189,6 +189,18 @@ static int make(struct pl_regex *re, const struct pl__re_tree *t, struct pl_aren
     return rc;
 }
 
+/** A long pattern: only as a list of strings. */
+static int make_list(struct pl_regex *re, pl_str pattern, char *why, size_t n_why)
+{
+    int n = pl__re_list(pattern, &re->arena, &re->strings);
+    if (n == 0 && n_why) {
+        snprintf(why, n_why, "longer than %d bytes, and no alternation of plain strings",
+                 PL_REGEX_CODE_MAX);
+    }
+    re->n_strings = n > 0 ? (size_t)n : 0;
+    return n == 0 ? PL_ELIMIT : n < 0 ? n : 0;
+}
+
 int pl_regex_new(pl_str pattern, struct pl_regex **out, char *why, size_t n_why)
 {
     if (pattern.n > PL_REGEX_PATTERN_MAX) {
@@ -200,6 +212,16 @@ int pl_regex_new(pl_str pattern, struct pl_regex **out, char *why, size_t n_why)
     struct pl_regex *re = calloc(1, sizeof *re);
     if (!re) {
         return PL_ENOMEM;
+    }
+    if (pattern.n > PL_REGEX_CODE_MAX) {
+        pl_arena_init(&re->arena, 0);
+        int rc = make_list(re, pattern, why, n_why);
+        if (rc < 0) {
+            pl_regex_free(re);
+            return rc;
+        }
+        *out = re;
+        return 0;
     }
     struct pl_arena tree;
     struct pl__re_tree t;

@@ -13,11 +13,12 @@
 #pragma once
 #include "core/base/base.h"
 
-#define PL_REGEX_PATTERN_MAX (32 * 1024) /* bytes */
+#define PL_REGEX_PATTERN_MAX (1024 * 1024) /* bytes, of alternations of plain strings */
+#define PL_REGEX_CODE_MAX    (32 * 1024)   /* of those that PCRE2 must compile, and for expansion */
 
 struct pl_regex;
 /** @param why  position and reason, at most n_why bytes, NUL-terminated; may be NULL with 0
- *  @return 0, PL_EPARSE, PL_ELIMIT (pattern over 32 KB, or compiles too large), PL_ENOMEM */
+ *  @return 0, PL_EPARSE, PL_ELIMIT (too long, or compiles too large), PL_ENOMEM */
 int pl_regex_new(pl_str pattern, struct pl_regex **out, char *why, size_t n_why);
 void pl_regex_free(struct pl_regex *re);
 bool pl_regex_match(const struct pl_regex *re, pl_str s);
@@ -27,5 +28,6 @@ size_t pl_regex_literals(const struct pl_regex *re, const pl_str **out);
 /** A prefix that every match begins with; may be empty. Borrowed. */
 pl_str pl_regex_prefix(const struct pl_regex *re);
 /** Replacement as Go's Regexp.Expand with $1, ${name}, for label_replace: false if s does not
- *  match (out untouched). */
+ *  match (out untouched). Of patterns over PL_REGEX_CODE_MAX the groups are not known: refuse them.
+ */
 bool pl_regex_expand(const struct pl_regex *re, pl_str s, pl_str template, struct pl_buf *out);

@@ -67,6 +67,9 @@ void pl__re_emit(const struct pl__re *root, struct pl_buf *out);
 /** All strings the whole pattern matches, with gaps in them; sorted, each once, in a.
  *  @return how many; 0 if they are too many or of another form, PL_ENOMEM */
 int pl__re_strings(const struct pl__re *root, struct pl_arena *a, pl_str **out);
+/** Its strings if the pattern is an alternation of plain, non-empty strings, without a parse; as
+ *  above. */
+int pl__re_list(pl_str pattern, struct pl_arena *a, pl_str **out);
 /** Append what every match begins with. */
 void pl__re_prefix(const struct pl__re *root, struct pl_buf *out);
 /** Append a code point as UTF-8 (surrogates too, as three bytes). */

@@ -43,6 +43,11 @@ int pl__fn_label_replace(struct pl__exec *ex, const struct pl__frame *f, struct 
     pl_str dst = arg[1], replacement = arg[2], src = arg[3], pattern = arg[4];
     struct pl_regex *re;
     char why[200] = "";
+    if (pattern.n > PL_REGEX_CODE_MAX) {
+        return pl__error(ex, PL_EINVAL, e->call.args[4]->at,
+                         "regular expression in label_replace() is longer than %d bytes",
+                         PL_REGEX_CODE_MAX);
+    }
     int err = pl_regex_new(pattern, &re, why, sizeof why);
     if (err < 0) {
         return pl__error(ex, err == PL_ENOMEM ? err : PL_EINVAL, e->call.args[4]->at,

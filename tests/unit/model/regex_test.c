@@ -201,6 +201,32 @@ static void what_re2_refuses_is_refused(void **state)
     }
 }
 
+static void a_long_alternation_of_literals_is_a_set(void **state)
+{
+    (void)state;
+    struct pl_buf text = PL_BUF_INIT;
+    pl_buf_u8(&text, '(');
+    for (int i = 0; i < 40000; i++) {
+        pl_buf_f(&text, "%shost-%d\\.example", i ? "|" : "", i);
+    }
+    pl_buf_u8(&text, ')');
+    struct pl_regex *re = NULL;
+    char why[200] = "";
+    assert_true(text.n > PL_REGEX_CODE_MAX);
+    assert_int_equal(pl_regex_new(pl_buf_view(&text), &re, why, sizeof why), 0);
+    const pl_str *list;
+    assert_int_equal(pl_regex_literals(re, &list), 40000);
+    assert_true(pl_regex_match(re, PL_STR("host-39999.example")));
+    assert_false(pl_regex_match(re, PL_STR("host-40000.example")));
+    assert_false(pl_regex_match(re, PL_STR("host-39999-example")));
+    pl_regex_free(re);
+    re = NULL;
+    pl_buf_z(&text, "[a-z]+x"); /* not a list any more */
+    assert_int_equal(pl_regex_new(pl_buf_view(&text), &re, why, sizeof why), PL_ELIMIT);
+    assert_non_null(strstr(why, "longer than 32768 bytes"));
+    pl_buf_fini(&text);
+}
+
 static void limits_are_kept(void **state)
 {
     (void)state;
@@ -212,6 +238,9 @@ static void limits_are_kept(void **state)
                      PL_ELIMIT);
     assert_int_equal(pl_regex_new(pl_str_mem(big, PL_REGEX_PATTERN_MAX), &re, why, sizeof why), 0);
     assert_true(pl_regex_match(re, pl_str_mem(big, PL_REGEX_PATTERN_MAX)));
+    pl_regex_free(re);
+    assert_int_equal(pl_regex_new(pl_str_mem(big, PL_REGEX_CODE_MAX), &re, why, sizeof why), 0);
+    assert_true(pl_regex_match(re, pl_str_mem(big, PL_REGEX_CODE_MAX)));
     pl_regex_free(re);
     memset(big, '(', 1000);
     assert_int_equal(pl_regex_new(pl_str_mem(big, 1000), &re, why, sizeof why), PL_ELIMIT);
@@ -510,6 +539,7 @@ int main(void)
         cmocka_unit_test(matches_are_anchored_at_both_ends),
         cmocka_unit_test(the_dialect_is_that_of_re2),
         cmocka_unit_test(what_re2_refuses_is_refused),
+        cmocka_unit_test(a_long_alternation_of_literals_is_a_set),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(few_strings_are_enumerated),
         cmocka_unit_test(long_alternations_are_enumerated_and_searched),
