@@ -81,6 +81,9 @@ static void append_rows(struct pl_tenant *t, const struct pl_batch *b, uint64_t 
     struct pl_head_counts counts = {0};
     uint64_t *bits = bits_for(s, b->n);
     size_t before = pl_head_bytes(t->cur), done = 0;
+    while (pl__touch_rows(t, b->t, b->n, seq) < 0) {
+        nap(s);
+    }
     while (pl_head_append(t->cur, b->id, b->t, b->v, b->n, seq, bits, &counts, &done) < 0) {
         nap(s);
     }
@@ -187,6 +190,7 @@ void pl__apply_frame(struct pl_store *s, const struct pl_frame *f, bool replay)
     case PL_FRAME_DEFINE:
         pl__apply_define(t, pl_buf_view(&f->payload), f->seq, replay);
         t->dirty = true;
+        atomic_fetch_add_explicit(&t->catalogue, 1, memory_order_release);
         break;
     case PL_FRAME_SAMPLES:
         if (replay) {

@@ -100,6 +100,7 @@ static int drop_unmarked(struct pl_store *s, struct pl__command *c)
     free(ids);
     if (dropped) {
         t->dirty = true;
+        atomic_fetch_add_explicit(&t->catalogue, 1, memory_order_release);
         pl_count(s->n_dropped, dropped);
         pl_logf(s->conf.log, PL_INFO, "store", "series without samples are forgotten",
                 "tenant=%.*s n=%u", PL_PRS(t->name), dropped);

@@ -83,7 +83,8 @@ void pl__erase_apply(struct pl_tenant *t, const struct pl_frame *f, struct pl__w
     while (!(p = calloc(1, sizeof *p)) ||
            (rc = tombstone_get(pl_buf_view(&f->payload), &p->ids, &p->n_ids, &p->t0, &p->t1)) ==
                PL_ENOMEM ||
-           (rc >= 0 && pl__freeze(t, f->seq - 1) < 0)) {
+           (rc >= 0 &&
+            (pl__touch_range(t, p->t0, p->t1, f->seq) < 0 || pl__freeze(t, f->seq - 1) < 0))) {
         if (p) {
             free(p->ids);
         }
@@ -107,6 +108,7 @@ void pl__erase_apply(struct pl_tenant *t, const struct pl_frame *f, struct pl__w
     pthread_mutex_lock(&t->heads_lock);
     *(t->pending_last ? &t->pending_last->next : &t->pending) = p;
     t->pending_last = p;
+    pl__erasing(t);
     pthread_mutex_unlock(&t->heads_lock);
     pl_count(t->s->n_erasures, 1);
     if (waiter) {

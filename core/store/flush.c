@@ -192,6 +192,7 @@ static int drain_tenant(struct pl_tenant *t)
         t->pending = p->next;
         t->pending_last = t->pending ? t->pending_last : NULL;
         t->safe_seq = p->seq;
+        pl__erasing(t);
         pthread_mutex_unlock(&t->heads_lock);
         atomic_fetch_sub(&t->s->frozen_bytes, bytes);
         tell(p, 0);

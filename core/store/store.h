@@ -90,11 +90,17 @@ uint32_t pl_tenant_generation(const struct pl_tenant *t);
 
 /** Highest journal number that may have written or deleted a sample in [t0, t1]; 0 if none did
  * since the start. What was computed from samples of [t0, t1] when the applied number was at least
- * this is still right. Coarse on purpose (by the minute for two days, by the day before): never too
- * low.
+ * this is still right. Coarse on purpose (by the minute from the day before the newest sample's on,
+ * by the day before): never too low. Retention it does not know: pl_tenant_oldest.
  *  @param applied  number up to which frames are visible now: read it before computing, and keep it
- *  with the result. Any thread. */
+ *  with the result; may be NULL. Any thread. */
 uint64_t pl_tenant_touched(struct pl_tenant *t, int64_t t0, int64_t t1, uint64_t *applied);
+/** Oldest time that can be read now: what was computed from times before it is right only while
+ *  this stands. Any thread. */
+int64_t pl_tenant_oldest(const struct pl_tenant *t);
+/** Moves after series were defined or forgotten: answers made of series alone are right while it
+ *  stands. Read it before computing. Any thread. */
+uint64_t pl_tenant_catalogue(const struct pl_tenant *t);
 
 /* ---------------------------------------------------------------- writing: see batch.h */
 #include "core/store/batch.h"

@@ -48,6 +48,7 @@ void pl__tenant_free(struct pl_tenant *t)
         pl__pending_free(p);
     }
     pl__gc_abandon(t);
+    pl__touched_free(t);
     pl_head_gen_unref(t->cur);
     pl_series_free(t->series);
     pl_idem_table_free(t->idem);

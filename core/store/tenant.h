@@ -81,6 +81,9 @@ struct pl_tenant {
     uint64_t skip_seq;         /* replay: frames up to it were in the engine at start */
     _Atomic int64_t oldest_ms; /* when the first sample came into cur; INT64_MAX */
     bool dirty;                /* apply: definitions, metadata or keys since the freeze */
+    _Atomic(struct pl__touched *) touched; /* touched.c; made by apply */
+    _Atomic uint64_t erasing;              /* of the first deletion not in force yet; 0: none */
+    _Atomic uint64_t catalogue;            /* goes up after series came or went */
 
     atomic_uint generation, inflight[2]; /* batches by generation & 1 */
     pthread_rwlock_t gc_lock;
@@ -214,6 +217,14 @@ int pl__compact(struct pl_store *s, bool all);
 /* erase.c */
 /** A tombstone, live or replayed. Apply thread. */
 void pl__erase_apply(struct pl_tenant *t, const struct pl_frame *f, struct pl__wait *waiter);
+
+/* touched.c */
+/** Rows of frame seq, or (range) a deletion, before they are applied. Apply thread. PL_ENOMEM. */
+int pl__touch_rows(struct pl_tenant *t, const int64_t *times, size_t n, uint64_t seq);
+int pl__touch_range(struct pl_tenant *t, int64_t t0, int64_t t1, uint64_t seq);
+/** The list of what is pending has changed; with heads_lock held. */
+void pl__erasing(struct pl_tenant *t);
+void pl__touched_free(struct pl_tenant *t);
 
 /* backup.c */
 int pl__backup(struct pl_store *s, struct pl__job *job);
