@@ -48,6 +48,8 @@ bool pl__tenant(struct pl_api *a, struct pl_http_req *req, bool create, struct p
 bool pl__time_param(struct pl_http_req *req, const char *name, int64_t *out_ms);
 bool pl__duration_param(struct pl_http_req *req, const char *name, int64_t *out_ms);
 bool pl__u64_param(struct pl_http_req *req, const char *name, uint64_t *out);
+/** A limit in Prometheus' words: 0 (the default) is none, negative ones are refused. */
+bool pl__limit_param(struct pl_http_req *req, const char *name, uint64_t *out);
 /** The i-th segment (0-based) of the path. */
 pl_str pl__segment(pl_str path, size_t i);
 /** All match[] parameters, parsed; free with pl__selectors_fini. */
@@ -59,13 +61,17 @@ struct pl__selectors {
 bool pl__selectors(struct pl_http_req *req, struct pl__selectors *out);
 void pl__selectors_fini(struct pl__selectors *s);
 
+enum pl__stats { PL__STATS_NONE, PL__STATS_SOME, PL__STATS_ALL }; /* of a query: what is told */
+
 /* job.c: work on a pool for a request, and the answer back on its loop. */
 struct pl_job_args { /* what the endpoint read from the request; what it needs of these */
     struct pl_tenant *tenant;
     pl_str text;
     int64_t t0, t1, step;
+    int64_t lookback_ms; /* 0: as configured */
     uint64_t limit;
-    int64_t deadline_ns; /* by the mono clock */
+    int64_t deadline_ns; /* by the mono clock; 0: none */
+    enum pl__stats stats;
     struct pl__selectors sel;
 };
 struct pl_job {
@@ -77,7 +83,8 @@ struct pl_job {
     struct pl_buf out;
     int status;
     const char *content_type;
-    _Atomic bool cancel; /* set when the client goes away */
+    int64_t begun_ns, queue_ns; /* when it came, and how long it waited */
+    _Atomic bool cancel;        /* set when the client goes away */
 };
 /** args (may be NULL) are copied, their selectors taken. Submits to the pool; answers itself when
  * it cannot: 503 where `limited` and too many wait already. */
@@ -86,9 +93,20 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
 void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* query_run.c */
+/** The work of query and query_range. */
+void pl__query_run(struct pl_job *job);
+/** The parameter `query`; what is missing is answered. */
+bool pl__query_param(struct pl_http_req *req, pl_str *out);
+
 /* result.c */
-/** @param limit  series at most, 0: all; a warning says that there were more */
-void pl__result_json(struct pl_buf *out, const struct pl_result *r, uint64_t limit);
+struct pl__shape {
+    uint64_t limit; /* series at most, 0: all; a warning says that there were more */
+    enum pl__stats stats;
+    int64_t queue_ns;
+    int64_t start, end, step; /* of the query; step 0: instant */
+};
+void pl__result_json(struct pl_buf *out, const struct pl_result *r, const struct pl__shape *shape);
 #define PL__TRUNCATED "results truncated due to limit" /* Prometheus' words */
 void pl__labels_json(struct pl_buf *out, pl_str canon);
 

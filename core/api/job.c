@@ -40,6 +40,7 @@ static void on_pool(struct pl_task *task)
 {
     struct pl_job *job = (struct pl_job *)task;
     struct pl_loop *loop = job->req->loop;
+    job->queue_ns = pl_mono_ns(job->api->conf.clock) - job->begun_ns;
     job->work(job);
     task->run = answer;
     pl_loop_post(loop, task);
@@ -61,6 +62,7 @@ static struct pl_job *job_new(struct pl_api *a, struct pl_http_req *req,
         job->req = req;
         job->work = work;
         job->args = args ? *args : (struct pl_job_args){0};
+        job->begun_ns = pl_mono_ns(a->conf.clock);
         job->status = 200;
         job->content_type = "application/json";
     }

@@ -68,6 +68,27 @@ bool pl__u64_param(struct pl_http_req *req, const char *name, uint64_t *out)
     return true;
 }
 
+bool pl__limit_param(struct pl_http_req *req, const char *name, uint64_t *out)
+{
+    pl_str s = pl_http_param(req, name);
+    int64_t n;
+    if (!s.n) {
+        return true;
+    }
+    if (pl_str_i64((pl_str){s.p + (s.p[0] == '+'), s.n - (s.p[0] == '+')}, &n) < 0) {
+        pl__reply_error(req, PL_EPARSE, "invalid parameter \"%s\": \"%.*s\" is not a whole number",
+                        name, PL_PRS(s));
+        return false;
+    }
+    if (n < 0) {
+        pl__reply_error(req, PL_EPARSE, "invalid parameter \"%s\": limit must be non-negative",
+                        name);
+        return false;
+    }
+    *out = (uint64_t)n;
+    return true;
+}
+
 pl_str pl__segment(pl_str path, size_t i)
 {
     pl_str rest = path;

@@ -62,9 +62,77 @@ static void notes(struct pl_buf *out, const char *name, const pl_str *s, size_t 
     pl_buf_u8(out, ']');
 }
 
-void pl__result_json(struct pl_buf *out, const struct pl_result *r, uint64_t limit)
+static void seconds(struct pl_json_w *w, const char *key, int64_t ns)
 {
-    size_t n = limit && limit < r->n ? (size_t)limit : r->n;
+    pl_json_key(w, key);
+    pl_json_f64(w, (double)ns / 1e9);
+}
+
+static void number(struct pl_json_w *w, const char *key, uint64_t x)
+{
+    pl_json_key(w, key);
+    pl_json_i64(w, (int64_t)x);
+}
+
+static void per_step(struct pl_json_w *w, const struct pl_query_stats *s,
+                     const struct pl__shape *shape)
+{
+    char t[PL_NUMBER_MAX];
+    int64_t n = shape->step ? (shape->end - shape->start) / shape->step + 1 : 1;
+    pl_json_key(w, "totalQueryableSamplesPerStep");
+    pl_json_arr(w);
+    for (int64_t i = 0; i < n; i++) {
+        pl_json_arr(w);
+        pl_json_raw(w, pl_str_mem(t, pl_number_time_ms(shape->start + i * shape->step, t)));
+        pl_json_i64(w, (int64_t)s->step_samples[i]);
+        pl_json_arr_end(w);
+    }
+    pl_json_arr_end(w);
+}
+
+/* Prometheus' timings and samples, and ours: what was read, and from which tier. */
+static void stats_json(struct pl_buf *out, const struct pl_query_stats *s,
+                       const struct pl__shape *shape)
+{
+    struct pl_json_w w = pl_json_w(out);
+    struct pl_buf tier = PL_BUF_INIT;
+    pl_buf_z(out, ",\"stats\":");
+    pl_json_obj(&w);
+    pl_json_key(&w, "timings");
+    pl_json_obj(&w);
+    seconds(&w, "evalTotalTime", s->parse_ns + s->exec_ns);
+    seconds(&w, "resultSortTime", 0);
+    seconds(&w, "queryPreparationTime", s->parse_ns);
+    seconds(&w, "innerEvalTime", s->exec_ns);
+    seconds(&w, "execQueueTime", shape->queue_ns);
+    seconds(&w, "execTotalTime", shape->queue_ns + s->parse_ns + s->exec_ns);
+    pl_json_obj_end(&w);
+    pl_json_key(&w, "samples");
+    pl_json_obj(&w);
+    if (shape->stats == PL__STATS_ALL && s->step_samples) {
+        per_step(&w, s, shape);
+    }
+    number(&w, "totalQueryableSamples", s->samples);
+    number(&w, "peakSamples", s->peak_samples);
+    pl_json_obj_end(&w);
+    pl_json_key(&w, "read");
+    pl_json_obj(&w);
+    number(&w, "series", s->series);
+    number(&w, "chunks", s->chunks);
+    number(&w, "samples", s->samples);
+    if (s->tier_ms) {
+        pl_duration_text(s->tier_ms, &tier);
+    }
+    pl_json_key(&w, "tier");
+    pl_json_str(&w, s->tier_ms ? pl_buf_view(&tier) : PL_STR("raw"));
+    pl_json_obj_end(&w);
+    pl_json_obj_end(&w);
+    pl_buf_fini(&tier);
+}
+
+void pl__result_json(struct pl_buf *out, const struct pl_result *r, const struct pl__shape *shape)
+{
+    size_t n = shape->limit && shape->limit < r->n ? (size_t)shape->limit : r->n;
     static const char *const types[] = {"scalar", "string", "vector", "matrix"};
     pl_buf_f(out,
              "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":", types[r->type]);
@@ -87,6 +155,9 @@ void pl__result_json(struct pl_buf *out, const struct pl_result *r, uint64_t lim
             one_series(out, &r->series[i], r->type == PL_VALUE_MATRIX);
         }
         pl_buf_u8(out, ']');
+    }
+    if (shape->stats) {
+        stats_json(out, &r->stats, shape);
     }
     pl_buf_u8(out, '}');
     bool cut = n < r->n && (r->type == PL_VALUE_VECTOR || r->type == PL_VALUE_MATRIX);

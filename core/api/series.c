@@ -90,7 +90,7 @@ static void start(struct pl_api *a, struct pl_http_req *req, bool needs_match, p
 {
     struct pl_job_args with = {.text = text, .t0 = INT64_MIN, .t1 = INT64_MAX};
     if (!pl__tenant(a, req, false, &with.tenant) || !pl__time_param(req, "start", &with.t0) ||
-        !pl__time_param(req, "end", &with.t1) || !pl__u64_param(req, "limit", &with.limit) ||
+        !pl__time_param(req, "end", &with.t1) || !pl__limit_param(req, "limit", &with.limit) ||
         !pl__selectors(req, &with.sel)) {
         return;
     }

@@ -8,7 +8,7 @@
 static void assert_limited(const struct pl_result *r, uint64_t limit, const char *wanted)
 {
     struct pl_buf out = PL_BUF_INIT;
-    pl__result_json(&out, r, limit);
+    pl__result_json(&out, r, &(struct pl__shape){.limit = limit});
     pl_buf_u8(&out, 0);
     assert_string_equal((char *)out.p, wanted);
     pl_buf_fini(&out);
