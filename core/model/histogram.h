@@ -20,6 +20,8 @@
 
 #define PL_HISTOGRAM_TAG    0x7ff6u
 #define PL_HISTOGRAM_CUSTOM (-53) /* the schema of custom bounds */
+#define PL_HISTOGRAM_BUCKETS_MAX                                                                   \
+    16384u /* populated buckets of both signs together; as many spans and bounds */
 
 static inline bool pl_is_histogram(double v) { return pl_f64_bits(v) >> 48 == PL_HISTOGRAM_TAG; }
 static inline uint64_t pl_histogram_ref(double v) { return pl_f64_bits(v) & 0xffffffffffffu; }
@@ -56,9 +58,36 @@ struct pl_histogram {
 /** Is it one that Prometheus would take? 0, or PL_EINVAL with the reason in *why (static). */
 int pl_histogram_check(const struct pl_histogram *h, const char **why);
 
-/* Bytes of one histogram: what journals, heads and columns hold. Drawn in docs/formats.md. */
+/* Bytes of one histogram: what journals, heads and columns hold. Drawn in docs/formats.md. They are
+ * a layout, which is the same for most samples of a series (schema, thresholds, bounds, spans,
+ * reset, kind of counts), and behind it the values: count, zero count, sum, then the counts of the
+ * positive and of the negative buckets. */
 enum { PL_HISTOGRAM_DOUBLE = 255 }; /* first byte: not a histogram, 8 bytes of a double follow */
-/** Append its bytes. PL_ENOMEM. */
+/** Append its bytes; not checked, so results of arithmetic can be put too. Where not all counts are
+ *  whole it counts as of floats. PL_ENOMEM, PL_EINVAL (it could not be read again). */
 int pl_histogram_put(struct pl_buf *out, const struct pl_histogram *h);
-/** Read all of `bytes`; arrays are in the arena. PL_ECORRUPT, PL_ENOMEM. */
+/** Read all of `bytes`; arrays are in the arena. The structure is sound then: spans, bounds and
+ *  numbers of buckets fit each other; counts of floats may be anything. PL_ECORRUPT (also a
+ * double), PL_ENOMEM. */
 int pl_histogram_get(pl_str bytes, struct pl_arena *a, struct pl_histogram *out);
+/** Append the bytes of a plain double that carries the tag. */
+void pl_histogram_put_double(struct pl_buf *out, double v);
+/** Are the bytes those of a plain double? Empty ones (a reference to nothing) are not. */
+static inline bool pl_histogram_double(pl_str bytes, double *out)
+{
+    if (bytes.n != 9 || (uint8_t)bytes.p[0] != PL_HISTOGRAM_DOUBLE) {
+        return false;
+    }
+    *out = pl_rdf64(bytes.p + 1);
+    return true;
+}
+
+/** Number of values behind this layout, of which the bytes are the beginning: 3 and the buckets, or
+ *  1 for a double. *n_layout: its bytes. PL_ECORRUPT. */
+int pl_histogram_layout(pl_str bytes, size_t *n_layout);
+/** The n values behind the first n_layout bytes, as pl_histogram_layout found them; value i goes to
+ *  v[i * stride]. 0, PL_ECORRUPT. */
+int pl_histogram_values(pl_str bytes, size_t n_layout, double *v, size_t n, size_t stride);
+/** The other way: append layout and n values from v[i * stride]. PL_ECORRUPT where they do not fit
+ *  (a count that is not whole, too large a number), PL_ENOMEM; out is then as before. */
+int pl_histogram_join(struct pl_buf *out, pl_str layout, const double *v, size_t n, size_t stride);

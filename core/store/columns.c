@@ -6,6 +6,7 @@ void pl_columns_fini(struct pl_columns *c)
 {
     free(c->t);
     free(c->v);
+    pl_buf_fini(&c->h);
     *c = (struct pl_columns){0};
 }
 
@@ -33,11 +34,65 @@ int pl_columns_reserve(struct pl_columns *c, size_t more)
     return 0;
 }
 
+pl_str pl__boxed_bytes(pl_str all, uint64_t offset)
+{
+    uint64_t n;
+    const uint8_t *p = (const uint8_t *)all.p, *end = p + all.n;
+    if (offset >= all.n || !(p = pl_varint_get(p + offset, end, &n)) || n > (size_t)(end - p)) {
+        return PL_STR_NULL;
+    }
+    return pl_str_mem(p, n);
+}
+
+pl_str pl_columns_histogram(const struct pl_columns *c, double boxed)
+{
+    if (c->h.n == 0 || !pl_is_histogram(boxed)) {
+        return PL_STR_NULL;
+    }
+    return pl__boxed_bytes(pl_buf_view(&c->h), pl_histogram_ref(boxed));
+}
+
+int pl_columns_keep(struct pl_columns *c, pl_str bytes, double *boxed)
+{
+    size_t at = c->h.n;
+    pl_buf_varint(&c->h, bytes.n);
+    pl_buf_str(&c->h, bytes);
+    if (c->h.failed) {
+        c->h.n = at;
+        c->h.failed = false;
+        return PL_ENOMEM;
+    }
+    *boxed = pl_histogram_box(at);
+    return 0;
+}
+
+/** Append b's bytes to a's and let b's values refer to them there. */
+static int move_bytes(struct pl_columns *a, struct pl_columns *b)
+{
+    size_t base = a->h.n;
+    pl_buf_add(&a->h, b->h.p, b->h.n);
+    if (a->h.failed) {
+        a->h.failed = false;
+        return PL_ENOMEM;
+    }
+    for (size_t i = 0; i < b->n && base; i++) {
+        if (pl_is_histogram(b->v[i])) {
+            b->v[i] = pl_histogram_box(base + pl_histogram_ref(b->v[i]));
+        }
+    }
+    b->h.n = 0;
+    return 0;
+}
+
+/** Samples change places, bytes stay where they are. */
 static void swap(struct pl_columns *a, struct pl_columns *b)
 {
     struct pl_columns x = *a;
+    struct pl_buf h = b->h;
     *a = *b;
+    a->h = x.h;
     *b = x;
+    b->h = h;
 }
 
 /** Append [from, to) of src; room is there. */
@@ -108,10 +163,13 @@ int pl_columns_sort(struct pl_columns *c)
     return 0;
 }
 
-int pl_columns_merge(struct pl_columns *a, const struct pl_columns *b, struct pl_columns *scratch)
+int pl_columns_merge(struct pl_columns *a, struct pl_columns *b, struct pl_columns *scratch)
 {
     if (b->n == 0) {
         return 0;
+    }
+    if (b->h.n && move_bytes(a, b) < 0) {
+        return PL_ENOMEM;
     }
     if (a->n == 0 || a->t[a->n - 1] < b->t[0]) {
         if (pl_columns_reserve(a, b->n) < 0) {

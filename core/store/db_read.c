@@ -447,7 +447,7 @@ int pl__db_read(struct pl_cursor *c, uint32_t id, int64_t t0, int64_t t1, struct
     stats = stats ? stats : &ignored;
     int result = PL_OK;
     bool sorted = true;
-    out->n = 0;
+    pl_columns_clear(out);
     for (size_t i = 0; i < v->n_runs; i++) {
         struct slot *s = &c->slots[i];
         if (s->run->m.t_min > t1 || s->run->m.t_max < t0) {

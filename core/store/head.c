@@ -377,7 +377,7 @@ static int chain_push(struct chain *c, const struct block *b)
 int pl_head_read(const struct pl_head_gen *g, uint32_t id, int64_t t0, int64_t t1,
                  struct pl_columns *out)
 {
-    out->n = 0;
+    pl_columns_clear(out);
     uint64_t w = slot_load(g, id);
     const struct block *newest = slot_block(w);
     struct chain chain = {.at = chain.near, .cap = sizeof chain.near / sizeof *chain.near};

@@ -166,7 +166,7 @@ int pl_reader_read(struct pl_reader *r, size_t i, int64_t t0, int64_t t1, size_t
     uint32_t id = s->ids[i];
     int damaged = 0, rc = 0;
     t0 = t0 > s->t0 ? t0 : s->t0;
-    out->n = 0;
+    pl_columns_clear(out);
     if (r->cursor) {
         rc = s->t->s->engine->ops->read(r->cursor, id, t0, t1, out, &r->stats);
         damaged = rc == PL_ECORRUPT ? rc : 0; /* the rest is in out */
