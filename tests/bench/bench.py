@@ -16,9 +16,9 @@ import subprocess
 import sys
 import time
 
-from servers import ROOT, Influx, Perilune, Prometheus, VictoriaMetrics, disk_used
+from servers import BUILD, Influx, Perilune, Prometheus, VictoriaMetrics, disk_used
 
-LOAD = f"{ROOT}/build/tests/bench/bench_load"
+LOAD = f"{BUILD}/tests/bench/bench_load"
 rows = []
 
 

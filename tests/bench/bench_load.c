@@ -2,13 +2,16 @@
  * lines or our msgpack stream, over several connections, and tells what it measured as one JSON
  * line.
  *
- *   bench_load --mode remote|influx|stream --port P [--data devops|walk] [--hosts 1000]
+ *   bench_load --mode remote|influx|stream --port P [--data devops|dashboard|walk|pods] [--hosts
+ * 1000]
  *              [--metrics 100] [--samples 120] [--interval 10000] [--batch 10000] [--connections 2]
  *              [--start MS] [--rate SAMPLES_PER_SECOND] [--path /api/v1/write] [--seed 1]
  *
  * devops: 11 labels a series; 40 % counters with resets, 35 % two-decimal gauges, 15 % slow
- * integers, 10 % constants. walk: two-decimal random walks. Every series of a connection is sent in
- * the same order at each step, as scrapers do. */
+ * integers, 10 % constants. dashboard: the same, but a team
+ * for each metric, so that series differ without their names. walk: two-decimal random walks. pods:
+ * gauges of pods (the hosts) in 100 namespaces. Every series of a connection is sent in the same
+ * order at each step, as scrapers do. */
 #include "core/base/base.h"
 #include "core/codec/codec.h"
 #include <arpa/inet.h>
@@ -78,6 +81,14 @@ static size_t labels_of(long id, char (*out)[2][64])
     size_t n = 0;
 #define LABEL(name, ...)                                                                           \
     (snprintf(out[n][0], 64, "%s", name), snprintf(out[n][1], 64, __VA_ARGS__), n++)
+    if (strcmp(opt.data, "pods") == 0) {
+        LABEL("__name__", "pod_memory_bytes_%02ld", metric);
+        LABEL("container", "c%ld", host % 7);
+        LABEL("namespace", "namespace-%ld", host % 100);
+        LABEL("node", "node-%ld", host / 64);
+        LABEL("pod", "pod-%ld-%ld", host / 10, host % 10);
+        return n;
+    }
     LABEL("__name__", "%s_%s_%02ld", groups[metric / 10 % 10], names[metric % 10], metric / 100);
     LABEL("arch", "%s", host % 3 ? "x86_64" : "arm64");
     LABEL("datacenter", "eu-central-1%c", (char)('a' + host % 3));
@@ -88,7 +99,11 @@ static size_t labels_of(long id, char (*out)[2][64])
     LABEL("service", "%ld", host % 20);
     LABEL("service_environment", "%s", host % 5 ? "production" : "staging");
     LABEL("service_version", "%ld", host % 2);
-    LABEL("team", "%s", host % 4 ? "NYC" : "LON");
+    if (strcmp(opt.data, "dashboard") == 0) {
+        LABEL("team", "team_%ld", metric);
+    } else {
+        LABEL("team", "%s", host % 4 ? "NYC" : "LON");
+    }
 #undef LABEL
     return n;
 }
@@ -96,7 +111,7 @@ static size_t labels_of(long id, char (*out)[2][64])
 static uint8_t kind_of(long id)
 {
     static const uint8_t kinds[20] = {0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 2, 2, 0, 2, 3, 3};
-    return strcmp(opt.data, "walk") == 0 ? 1 : kinds[(id % opt.metrics) % 20];
+    return opt.data[0] != 'd' ? 1 : kinds[(id % opt.metrics) % 20];
 }
 
 static double advance(struct worker *w, struct series *s)

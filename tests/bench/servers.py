@@ -11,6 +11,7 @@ import time
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("PL_BUILD", f"{ROOT}/build")  # of a release build of Perilune
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -130,7 +131,7 @@ class Perilune(Server):
 
     def command(self):
         self.stream_port = free_port()
-        return [f"{ROOT}/build/perilune", "serve", "--data", f"{self.dir}/data",
+        return [f"{BUILD}/perilune", "serve", "--data", f"{self.dir}/data",
                 "--http", f"127.0.0.1:{self.port}", "--stream", f"127.0.0.1:{self.stream_port}",
                 "--retention", "0"] + self.args
 
