@@ -2,16 +2,16 @@
  * lines or our msgpack stream, over several connections, and tells what it measured as one JSON
  * line.
  *
- *   bench_load --mode remote|influx|stream --port P [--data devops|dashboard|walk|pods] [--hosts
- * 1000]
- *              [--metrics 100] [--samples 120] [--interval 10000] [--batch 10000] [--connections 2]
- *              [--start MS] [--rate SAMPLES_PER_SECOND] [--path /api/v1/write] [--seed 1]
+ *   bench_load --mode remote|influx|stream --port P [--data devops|dashboard|walk|pods]
+ *              [--hosts 1000] [--metrics 100] [--samples 120] [--interval 10000] [--batch 10000]
+ *              [--connections 2] [--start MS] [--rate SAMPLES_PER_SECOND] [--path /api/v1/write]
+ *              [--seed 1]
  *
  * devops: 11 labels a series; 40 % counters with resets, 35 % two-decimal gauges, 15 % slow
- * integers, 10 % constants. dashboard: the same, but a team
- * for each metric, so that series differ without their names. walk: two-decimal random walks. pods:
- * gauges of pods (the hosts) in 100 namespaces. Every series of a connection is sent in the same
- * order at each step, as scrapers do. */
+ * integers, 10 % constants. dashboard: the same, but a team for each metric, so that series differ
+ * without their names. walk: two-decimal random walks. pods: gauges of pods (the hosts) in 100
+ * namespaces. Every series of a connection is sent in the same order at each step, as scrapers do.
+ */
 #include "core/base/base.h"
 #include "core/codec/codec.h"
 #include <arpa/inet.h>
