@@ -130,3 +130,5 @@ double pl_quantile(double q, double *v, size_t n);
 /** scratch: room for the largest window. */
 void pl_over_time_quantile(double q, const double *v, const uint32_t *from, const uint32_t *to,
                            size_t n_windows, double *scratch, double *out);
+
+#include "core/kernel/analytics.h"

@@ -25,7 +25,7 @@ const char *pl__agg_text(enum pl__agg agg)
 {
     static const char *const text[] = {
 #define AGG_TEXT(name, t, param) t,
-        PL__AGGS(AGG_TEXT)
+        PL__AGGS(AGG_TEXT) PL__EXT_AGGS(AGG_TEXT)
 #undef AGG_TEXT
     };
     return text[agg];
@@ -35,10 +35,20 @@ enum pl__type pl__agg_param(enum pl__agg agg)
 {
     static const enum pl__type param[] = {
 #define AGG_PARAM(name, t, p) PL__TYPE_##p,
-        PL__AGGS(AGG_PARAM)
+        PL__AGGS(AGG_PARAM) PL__EXT_AGGS(AGG_PARAM)
 #undef AGG_PARAM
     };
     return param[agg];
+}
+
+int pl__agg_extension_find(pl_str name)
+{
+    for (int agg = PL__AGG_MEDIAN; agg <= PL__AGG_BOTTOMK_MEDIAN; agg++) {
+        if (pl_str_eq(name, pl_str_c(pl__agg_text((enum pl__agg)agg)))) {
+            return agg;
+        }
+    }
+    return -1;
 }
 
 const char *pl__type_text(enum pl__type t)

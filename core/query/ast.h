@@ -38,7 +38,11 @@ enum pl__type {
     X(GE, ">=", 3)                                                                                 \
     X(AND, "and", 2)                                                                               \
     X(OR, "or", 1)                                                                                 \
-    X(UNLESS, "unless", 2)
+    X(UNLESS, "unless", 2)                                                                         \
+    X(DEFAULT, "default", -1) /* from here on extensions */                                        \
+    X(IF, "if", 0)                                                                                 \
+    X(IFNOT, "ifnot", 0)
+#define PL__PREC_MIN (-1)
 
 enum pl__op {
 #define PL__OP_ENUM(name, text, prec) PL__OP_##name,
@@ -47,6 +51,7 @@ enum pl__op {
 };
 static inline bool pl__op_compares(enum pl__op op) { return op >= PL__OP_EQ && op <= PL__OP_GE; }
 static inline bool pl__op_set(enum pl__op op) { return op >= PL__OP_AND; }
+static inline bool pl__op_extension(enum pl__op op) { return op >= PL__OP_DEFAULT; }
 const char *pl__op_text(enum pl__op op);
 int pl__op_prec(enum pl__op op);
 
@@ -66,12 +71,36 @@ int pl__op_prec(enum pl__op op);
     X(COUNT_VALUES, "count_values", STRING)                                                        \
     X(LIMITK, "limitk", SCALAR)                                                                    \
     X(LIMIT_RATIO, "limit_ratio", SCALAR)
+/* Extensions (ext_agg.c): no words of their own, so that metrics may have these names. */
+#define PL__EXT_AGGS(X)                                                                            \
+    X(MEDIAN, "median", NONE)                                                                      \
+    X(MODE, "mode", NONE)                                                                          \
+    X(GEOMEAN, "geomean", NONE)                                                                    \
+    X(SUM2, "sum2", NONE)                                                                          \
+    X(DISTINCT, "distinct", NONE)                                                                  \
+    X(ANY, "any", NONE)                                                                            \
+    X(SHARE, "share", NONE)                                                                        \
+    X(ZSCORE, "zscore", NONE)                                                                      \
+    X(OUTLIERSK, "outliersk", SCALAR)                                                              \
+    X(TOPK_AVG, "topk_avg", SCALAR)                                                                \
+    X(TOPK_MIN, "topk_min", SCALAR)                                                                \
+    X(TOPK_MAX, "topk_max", SCALAR)                                                                \
+    X(TOPK_LAST, "topk_last", SCALAR)                                                              \
+    X(TOPK_MEDIAN, "topk_median", SCALAR)                                                          \
+    X(BOTTOMK_AVG, "bottomk_avg", SCALAR)                                                          \
+    X(BOTTOMK_MIN, "bottomk_min", SCALAR)                                                          \
+    X(BOTTOMK_MAX, "bottomk_max", SCALAR)                                                          \
+    X(BOTTOMK_LAST, "bottomk_last", SCALAR)                                                        \
+    X(BOTTOMK_MEDIAN, "bottomk_median", SCALAR)
 
 enum pl__agg {
 #define PL__AGG_ENUM(name, text, param) PL__AGG_##name,
-    PL__AGGS(PL__AGG_ENUM)
+    PL__AGGS(PL__AGG_ENUM) PL__EXT_AGGS(PL__AGG_ENUM)
 #undef PL__AGG_ENUM
 };
+static inline bool pl__agg_extension(enum pl__agg agg) { return agg >= PL__AGG_MEDIAN; }
+/** The extension of this name, or -1. */
+int pl__agg_extension_find(pl_str name);
 const char *pl__agg_text(enum pl__agg agg);
 enum pl__type pl__agg_param(enum pl__agg agg);
 
@@ -175,6 +204,9 @@ struct pl__ast {
 };
 /** Parse and check. On failure `ast` owns nothing. PL_EPARSE, PL_ELIMIT, PL_ENOMEM. */
 int pl__parse(struct pl_arena *a, pl_str text, struct pl__ast *ast, struct pl_query_error *err);
+/** The same as a query of this configuration: strict, with its functions of scripts. */
+int pl__parse_conf(const struct pl_query_conf *c, struct pl_arena *a, pl_str text,
+                   struct pl__ast *ast, struct pl_query_error *err);
 void pl__ast_fini(struct pl__ast *ast);
 /** Move the matchers into the arena, without their expressions: nothing is left to fini. PL_ENOMEM.
  */

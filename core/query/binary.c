@@ -1,6 +1,6 @@
 /* Binary operators between scalars, and between a vector and a scalar (an element-wise map, lazy
  * like all maps). Between vectors: match.c, setop.c. */
-#include "core/query/exec.h"
+#include "core/query/ext.h"
 
 #include <math.h>
 
@@ -140,6 +140,9 @@ int pl__eval_binary(struct pl__exec *ex, const struct pl__frame *f, struct pl_ex
                     struct pl__rows *out)
 {
     struct pl__rows l, r;
+    if (pl__op_extension(e->bin.op)) {
+        return pl__eval_ext_binary(ex, f, e, out);
+    }
     if (e->type == PL__TYPE_SCALAR) {
         return scalar_scalar(ex, f, e, out);
     }

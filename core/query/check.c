@@ -74,7 +74,7 @@ static bool check_binary(struct pl__parser *p, struct pl_expr *e)
             pl__fail(p, PL_EPARSE, e->at, "vector matching only allowed between instant vectors");
             return false;
         }
-        if (pl__op_set(op)) {
+        if (pl__op_set(op) && (scalars || !pl__op_extension(op))) {
             pl__fail(p, PL_EPARSE, e->at,
                      "set operator \"%s\" not allowed in binary scalar expression",
                      pl__op_text(op));

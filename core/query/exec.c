@@ -1,5 +1,5 @@
 /* Evaluation of the tree, and what all of it uses: errors, notes, budgets. */
-#include "core/query/exec.h"
+#include "core/query/ext.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -187,6 +187,9 @@ static int eval_here(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
     case PL__CALL:
         return e->call.fn->eval(ex, f, e, out);
     case PL__AGGREGATE:
+        if (pl__agg_extension(e->agg.op)) {
+            return pl__eval_ext_agg(ex, f, e, out);
+        }
         return pl__agg_param(e->agg.op) == PL__TYPE_NONE ? pl__eval_aggregate(ex, f, e, out)
                                                          : pl__eval_select(ex, f, e, out);
     case PL__BINARY:

@@ -138,10 +138,10 @@ struct pl__windows {
     size_t n;
     struct pl_windows w;
     const uint32_t *lo, *hi;
-    int64_t eval0, eval_step; /* evaluation time of step i: eval0 + i * eval_step */
-    const double *p1, *p2;    /* scalar arguments, per step */
-    bool p1_same;             /* p1 is the same at all steps */
-    double *scratch;          /* n values */
+    int64_t eval0, eval_step;   /* evaluation time of step i: eval0 + i * eval_step */
+    const double *p1, *p2, *p3; /* scalar arguments, per step */
+    bool p1_same;               /* p1 is the same at all steps */
+    double *scratch;            /* n values */
 };
 /** Fill out[w.n]: all steps of a series in one pass. */
 typedef void (*pl__range_fn)(const struct pl__windows *w, double *out);
@@ -189,8 +189,8 @@ struct pl__rows {
     pl__range_fn range; /* NULL: instant selector */
     bool as_time;       /* the time of the sample in seconds instead of its value */
     int64_t range_ms, eval0, eval_step;
-    const double *p1, *p2;
-    bool p1_same;
+    const double *p1, *p2, *p3;
+    bool p1_same, floats_only; /* floats_only: the function does not know histograms */
     struct pl__map map[PL__MAPS_MAX];
     size_t n_maps;
     bool ordered; /* the order of the rows means something (instant queries) */

@@ -1,19 +1,26 @@
 /* The functions of PromQL: one row each. docs/promql.md is made from this table. */
-#include "core/query/exec.h"
+#include "core/query/ext.h"
 
 #define V PL__TYPE_VECTOR
 #define S PL__TYPE_SCALAR
 
-static const struct pl__func table[] = {
+static const struct pl__func functions[] = {
 #define FN(name, args, variadic, returns, flags, eval, which, doc)                                 \
     {name, args, variadic, returns, flags, eval, which, doc},
 #include "core/query/functions.inc"
 #undef FN
 };
 
-const struct pl__func *pl__func_find(pl_str name)
+static const struct pl__func extensions[] = {
+#define FN(name, args, variadic, returns, flags, eval, which, doc)                                 \
+    {name, args, variadic, returns, PL__FN_EXTENSION | (flags), eval, which, doc},
+#include "core/query/functions_ext.inc"
+#undef FN
+};
+
+static const struct pl__func *find(const struct pl__func *table, size_t n, pl_str name)
 {
-    size_t lo = 0, hi = sizeof table / sizeof *table;
+    size_t lo = 0, hi = n;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
         int c = pl_str_cmp(name, pl_str_c(table[mid].name));
@@ -29,10 +36,22 @@ const struct pl__func *pl__func_find(pl_str name)
     return NULL;
 }
 
+const struct pl__func *pl__func_find(pl_str name)
+{
+    const struct pl__func *fn = find(functions, sizeof functions / sizeof *functions, name);
+    return fn ? fn : find(extensions, sizeof extensions / sizeof *extensions, name);
+}
+
 size_t pl__func_all(const struct pl__func **out)
 {
-    *out = table;
-    return sizeof table / sizeof *table;
+    *out = functions;
+    return sizeof functions / sizeof *functions;
+}
+
+size_t pl__func_extensions(const struct pl__func **out)
+{
+    *out = extensions;
+    return sizeof extensions / sizeof *extensions;
 }
 
 enum pl__type pl__func_arg(const struct pl__func *fn, size_t i)

@@ -10,6 +10,7 @@ enum {
     PL__FN_TIME = 1,      /* depends on the evaluation time even where its arguments do not */
     PL__FN_KEEP_NAME = 2, /* does not drop the metric name */
     PL__FN_EXPERIMENTAL = 4,
+    PL__FN_EXTENSION = 8, /* not Prometheus': refused in strict mode */
 };
 
 /** Evaluate a call over all steps of a frame. */
@@ -28,4 +29,5 @@ struct pl__func {
 };
 const struct pl__func *pl__func_find(pl_str name);
 size_t pl__func_all(const struct pl__func **out);
+size_t pl__func_extensions(const struct pl__func **out);
 enum pl__type pl__func_arg(const struct pl__func *fn, size_t i);

@@ -80,6 +80,15 @@ const char *pl__quoted(struct pl__parser *p, pl_str s)
     return q.p ? q.p : "";
 }
 
+bool pl__extension(struct pl__parser *p, size_t at, const char *what)
+{
+    if (p->conf && p->conf->strict) {
+        pl__fail(p, PL_EPARSE, at, "%s is an extension of PromQL, which strict mode refuses", what);
+        return false;
+    }
+    return true;
+}
+
 struct pl_expr *pl__node(struct pl__parser *p, enum pl__kind kind, size_t at)
 {
     struct pl_expr *e = pl_arena_zalloc(p->arena, sizeof *e);
@@ -117,7 +126,7 @@ static bool parse_args(struct pl__parser *p, struct pl_expr ***out, size_t *n)
         return false;
     }
     while (!pl__is(p, PL__T_RPAREN)) {
-        struct pl_expr *e = parse_expr(p, 0);
+        struct pl_expr *e = parse_expr(p, PL__PREC_MIN);
         if (!e) {
             return false;
         }
@@ -165,6 +174,9 @@ static struct pl_expr *parse_call(struct pl__parser *p)
     if (!e->call.fn) {
         return pl__fail(p, PL_EPARSE, e->at, "unknown function with name %s", pl__quoted(p, name));
     }
+    if ((e->call.fn->flags & PL__FN_EXTENSION) && !pl__extension(p, e->at, e->call.fn->name)) {
+        return NULL;
+    }
     for (size_t i = 0; i < e->call.n; i++) {
         if (!pl__adopt(p, e, e->call.args[i])) {
             return NULL;
@@ -188,14 +200,14 @@ static bool parse_grouping(struct pl__parser *p, struct pl_expr *e, bool *found)
     return pl__parse_labels(p, &e->agg.by);
 }
 
-static struct pl_expr *parse_aggregate(struct pl__parser *p)
+static struct pl_expr *parse_aggregate(struct pl__parser *p, enum pl__agg op)
 {
     struct pl_expr *e = pl__node(p, PL__AGGREGATE, p->tok.at);
-    if (!e) {
+    if (!e || (pl__agg_extension(op) && !pl__extension(p, e->at, pl__agg_text(op)))) {
         return NULL;
     }
     e->type = PL__TYPE_VECTOR;
-    e->agg.op = (enum pl__agg)p->tok.sub;
+    e->agg.op = op;
     pl__advance(p);
     struct pl_expr **args = NULL;
     size_t n = 0;
@@ -299,7 +311,7 @@ static struct pl_expr *parse_primary(struct pl__parser *p)
     case PL__T_LPAREN:
         e = pl__node(p, PL__PAREN, p->tok.at);
         pl__advance(p);
-        if (!e || !(e->paren = parse_expr(p, 0)) || !pl__adopt(p, e, e->paren)) {
+        if (!e || !(e->paren = parse_expr(p, PL__PREC_MIN)) || !pl__adopt(p, e, e->paren)) {
             return NULL;
         }
         if (!pl__take(p, PL__T_RPAREN)) {
@@ -315,10 +327,17 @@ static struct pl_expr *parse_primary(struct pl__parser *p)
         break;
     case PL__T_AGG:
         if (!agg_is_metric(p)) {
-            return parse_aggregate(p);
+            return parse_aggregate(p, (enum pl__agg)p->tok.sub);
         }
         break;
     case PL__T_IDENT:
+        if (p->next.kind == PL__T_LPAREN || pl__is_sub(&p->next, PL__T_KEYWORD, PL__K_BY) ||
+            pl__is_sub(&p->next, PL__T_KEYWORD, PL__K_WITHOUT)) {
+            int agg = pl__agg_extension_find(p->tok.text);
+            if (agg >= 0) {
+                return parse_aggregate(p, (enum pl__agg)agg);
+            }
+        }
         if (p->next.kind == PL__T_LPAREN) {
             return parse_call(p);
         }
@@ -399,6 +418,21 @@ static bool parse_modifiers(struct pl__parser *p, struct pl_expr *e)
     return true;
 }
 
+/** default, if and ifnot are operators only where one can stand: else they are names. */
+static bool word_operator(struct pl__parser *p)
+{
+    for (enum pl__op op = PL__OP_DEFAULT; p->tok.kind == PL__T_IDENT && op <= PL__OP_IFNOT; op++) {
+        if (pl_str_ieq(p->tok.text, pl_str_c(pl__op_text(op)))) {
+            if (!pl__extension(p, p->tok.at, pl__op_text(op))) {
+                return false;
+            }
+            p->tok.kind = PL__T_OP;
+            p->tok.sub = (int)op;
+        }
+    }
+    return true;
+}
+
 /** Expressions joined by operators that bind at least as tightly as min_prec. */
 static struct pl_expr *parse_expr(struct pl__parser *p, int min_prec)
 {
@@ -408,7 +442,7 @@ static struct pl_expr *parse_expr(struct pl__parser *p, int min_prec)
     }
     struct pl_expr *l = parse_primary(p);
     l = l ? pl__parse_postfix(p, l) : NULL;
-    while (l && p->tok.kind == PL__T_OP) {
+    while (l && word_operator(p) && p->tok.kind == PL__T_OP) {
         enum pl__op op = (enum pl__op)p->tok.sub;
         int prec = pl__op_prec(op);
         if (prec < min_prec) {
@@ -473,7 +507,13 @@ int pl__ast_disown(struct pl__ast *ast)
 
 int pl__parse(struct pl_arena *a, pl_str text, struct pl__ast *ast, struct pl_query_error *err)
 {
-    struct pl__parser p = {.arena = a, .text = text, .err = err};
+    return pl__parse_conf(NULL, a, text, ast, err);
+}
+
+int pl__parse_conf(const struct pl_query_conf *c, struct pl_arena *a, pl_str text,
+                   struct pl__ast *ast, struct pl_query_error *err)
+{
+    struct pl__parser p = {.arena = a, .conf = c, .text = text, .err = err};
     *err = (struct pl_query_error){0};
     if (text.n > PL_QUERY_TEXT_MAX) {
         pl__fail(&p, PL_ELIMIT, 0, "the query is longer than %u bytes", PL_QUERY_TEXT_MAX);
@@ -487,7 +527,7 @@ int pl__parse(struct pl_arena *a, pl_str text, struct pl__ast *ast, struct pl_qu
     if (pl__is(&p, PL__T_EOF)) {
         pl__fail(&p, PL_EPARSE, 0, "no expression found in input");
     } else {
-        e = parse_expr(&p, 0);
+        e = parse_expr(&p, PL__PREC_MIN);
         if (e && !pl__is(&p, PL__T_EOF)) {
             pl__unexpected(&p, NULL, NULL);
         }

@@ -15,6 +15,7 @@ struct pl__parser {
     struct pl__lexer lex;
     struct pl__token tok, next; /* the current token and the one behind it */
     struct pl_arena *arena;
+    const struct pl_query_conf *conf; /* strict, functions of scripts; may be NULL */
     pl_str text;
     struct pl_query_error *err;
     struct pl__owned *owned;
@@ -55,6 +56,9 @@ bool pl__parse_number(struct pl__parser *p, double *out, bool *is_duration, int6
 /** What may follow any expression: [range], [range:step], offset, @. */
 struct pl_expr *pl__parse_postfix(struct pl__parser *p, struct pl_expr *e);
 bool pl__tok_is_name(const struct pl__token *t);
+
+/** Is an extension allowed here? In strict mode an error that says that it is one. */
+bool pl__extension(struct pl__parser *p, size_t at, const char *what);
 
 /* check.c */
 bool pl__check(struct pl__parser *p, struct pl_expr *e);

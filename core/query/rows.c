@@ -1,7 +1,7 @@
 /* Rows: one value per step and series. Lazy rows are columns (cols.c), a window or lookback over
  * them, and a few element-wise maps; they are computed one series at a time, all steps in one pass,
  * on as many workers as the pool has idle. */
-#include "core/query/exec.h"
+#include "core/query/ext.h"
 
 #include <stdlib.h>
 
@@ -81,6 +81,7 @@ static int range_row(const struct pl__rows *r, struct pl__worker *w, double *out
         .eval_step = r->eval_step,
         .p1 = r->p1,
         .p2 = r->p2,
+        .p3 = r->p3,
         .p1_same = r->p1_same,
     };
     if (win.w.step > 0) {
@@ -115,6 +116,7 @@ static int range_row(const struct pl__rows *r, struct pl__worker *w, double *out
         part.hi += s;
         part.p1 = part.p1 ? part.p1 + s : NULL;
         part.p2 = part.p2 ? part.p2 + s : NULL;
+        part.p3 = part.p3 ? part.p3 + s : NULL;
         r->range(&part, out + s);
     }
     return 0;
@@ -124,6 +126,9 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
 {
     int err = reserve_steps(w, r->steps);
     err = err < 0 ? err : pl__cols_read(w, i, !r->range);
+    if (r->floats_only) {
+        pl__drop_histograms(&w->col);
+    }
     if (err >= 0 && r->range) {
         err = range_row(r, w, out);
     } else if (err >= 0) {

@@ -159,7 +159,7 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
     int64_t t0 = pl_mono_ns(clock);
     *out = (struct pl_result){0};
     pl_arena_init(&arena, c->max_memory_bytes);
-    int e = pl__parse(&arena, text, &ast, err);
+    int e = pl__parse_conf(c, &arena, text, &ast, err);
     if (e < 0) {
         pl_arena_fini(&arena);
         return e;
