@@ -34,7 +34,7 @@ struct pl_http_handler {
 
 /** Header by name (ASCII case ignored); p = NULL if absent. */
 pl_str pl_http_header(const struct pl_http_req *req, const char *name);
-/** Parameter of the query string or, second, of an x-www-form-urlencoded body up to 1 MB,
+/** Parameter of the query string or, second, of an x-www-form-urlencoded body up to 10 MB,
  * percent-decoded into the arena; p = NULL if absent. */
 pl_str pl_http_param(struct pl_http_req *req, const char *name);
 /** The i-th value of a repeated parameter; false when there are no more. */

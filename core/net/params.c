@@ -58,7 +58,7 @@ void pl_url_encode(struct pl_buf *out, pl_str s)
 }
 
 /* curl calls every body a form: a larger one is data, and is not searched for parameters. */
-#define FORM_BYTES_MAX (1u << 20)
+#define FORM_BYTES_MAX (10u << 20) /* as Go reads forms */
 
 static bool is_form(const struct pl__request *r)
 {

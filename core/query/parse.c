@@ -107,7 +107,7 @@ bool pl__adopt(struct pl__parser *p, struct pl_expr *e, const struct pl_expr *ch
         e->depth = child->depth + 1;
     }
     if (e->depth > PL_QUERY_DEPTH_MAX) {
-        pl__fail(p, PL_ELIMIT, e->at, "the query is nested deeper than %d levels",
+        pl__fail(p, PL_EPARSE, e->at, "the query is nested deeper than %d levels",
                  PL_QUERY_DEPTH_MAX);
         return false;
     }
@@ -437,7 +437,7 @@ static bool word_operator(struct pl__parser *p)
 static struct pl_expr *parse_expr(struct pl__parser *p, int min_prec)
 {
     if (++p->nest > NEST_MAX) {
-        return pl__fail(p, PL_ELIMIT, p->tok.at, "the query is nested deeper than %d levels",
+        return pl__fail(p, PL_EPARSE, p->tok.at, "the query is nested deeper than %d levels",
                         NEST_MAX);
     }
     struct pl_expr *l = parse_primary(p);

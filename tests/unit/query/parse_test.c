@@ -284,7 +284,7 @@ TEST(deep_nesting_is_an_error_and_not_a_crash)
             at += (size_t)snprintf(text + at, sizeof text - at, "%s", kinds[k].close);
         }
         pl_arena_init(&a, 0);
-        assert_int_equal(pl_query_parse(&a, pl_str_mem(text, at), &e, &error), PL_ELIMIT);
+        assert_int_equal(pl_query_parse(&a, pl_str_mem(text, at), &e, &error), PL_EPARSE);
         pl_arena_fini(&a);
     }
 }
