@@ -15,8 +15,11 @@
  *             typed << 4:    varint enum pl_sample_type, PL_SAMPLE_FLOAT if not set
  *     the three high bits are 0
  *
+ * The value column of a chunk of histograms is an hcol (hcol.c).
+ *
  * A chunk of ten samples among dense ids so costs two bytes beside its values. Not shared between
  * threads. */
+#include "core/codec/hcol.h"
 #include "core/codec/pack_format.h"
 #include "core/codec/tcol.h"
 #include <stdlib.h>
@@ -79,6 +82,7 @@ void pl_pack_fini(struct pl_pack *p)
     free(p->tcols);
     free(p->cached_t);
     pl_buf_fini(&p->scratch);
+    pl_buf_fini(&p->values);
     ZSTD_freeDCtx(p->zstd);
     pl_pack_init(p);
 }
@@ -316,6 +320,20 @@ int pl_pack_values(struct pl_pack *p, uint32_t i, double *v)
         return PL_EUNSUPPORTED;
     }
     return pl_vcol_decode(c->vcol, c->n_vcol, c->n, v) == (int)c->n_vcol ? c->n : PL_ECORRUPT;
+}
+
+int pl_pack_histograms(struct pl_pack *p, uint32_t i, pl_str *layout, const double **v,
+                       uint32_t *n_cols)
+{
+    if (i >= p->n_chunks) {
+        return PL_EINVAL;
+    }
+    const struct pl_chunk *c = &p->chunks[i];
+    if (c->type != PL_SAMPLE_HISTOGRAM) {
+        return PL_EUNSUPPORTED;
+    }
+    int err = pl__hcol_decode(c->vcol, c->n_vcol, c->n, &p->values, layout, n_cols, v);
+    return err < 0 ? err : c->n;
 }
 
 int pl_pack_decode(struct pl_pack *p, uint32_t i, int64_t *t, double *v)

@@ -15,6 +15,12 @@ void pl_pack_writer_free(struct pl_pack_writer *w);
 /** Add n samples of one series, cut evenly into chunks of at most PL_CHUNK_MAX; ids ascending, a
  *  series' calls ascending in time. t strictly ascending. PL_EINVAL where that is not so. */
 int pl_pack_add(struct pl_pack_writer *w, uint32_t id, const int64_t *t, const double *v, size_t n);
+/** Add one chunk of n native histograms (PL_SAMPLE_HISTOGRAM), n in [1, PL_CHUNK_MAX]: what they
+ *  share as bytes, and n_cols values of each, value c of sample i at v[c * n + i]. n * n_cols is at
+ *  most PL_HCOL_VALUES; n_cols alone may be it with n = 1. PL_EINVAL. */
+#define PL_HCOL_VALUES 65536u
+int pl_pack_add_histograms(struct pl_pack_writer *w, uint32_t id, const int64_t *t, size_t n,
+                           pl_str layout, const double *v, uint32_t n_cols);
 /** Size of what finish would write now, before zstd; cut at about PL_PACK_TARGET. */
 size_t pl_pack_size(const struct pl_pack_writer *w);
 #define PL_PACK_TARGET (60 * 1024)
@@ -51,6 +57,7 @@ struct pl_pack {
     uint32_t n_tcols;
     struct pl_pack_tcol *tcols;
     struct pl_buf scratch; /* inflated body */
+    struct pl_buf values;  /* of the histograms last decoded */
     void *zstd;
     uint32_t cached[PL_PACK_CACHED];
     int64_t *cached_t;
@@ -66,11 +73,17 @@ int pl_pack_peek(const uint8_t *src, size_t n_src, uint32_t *first_id, uint32_t 
 /** Chunks [*from, *to) of a series: 0, or PL_ENOTFOUND. */
 int pl_pack_find(const struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t *to);
 /** Decode chunk i of p; t, v with room for PL_CHUNK_MAX. @return samples, PL_ECORRUPT,
- *  PL_EUNSUPPORTED (not of floats), PL_ENOMEM. */
+ *  PL_EUNSUPPORTED (not of floats: see pl_pack_histograms), PL_ENOMEM. */
 int pl_pack_decode(struct pl_pack *p, uint32_t i, int64_t *t, double *v);
 /** Its halves: the timestamps where they were decoded (borrowed until the next call on p), and the
  *  values alone. Chunks with equal tcol_ix have the same timestamps. */
 int pl_pack_times(struct pl_pack *p, uint32_t i, const int64_t **t);
 int pl_pack_values(struct pl_pack *p, uint32_t i, double *v);
+/** Of a chunk of histograms: what was given to pl_pack_add_histograms, but the times; borrowed
+ * until the next call on p. @return samples, PL_ECORRUPT, PL_EUNSUPPORTED (not of histograms),
+ * PL_ENOMEM
+ */
+int pl_pack_histograms(struct pl_pack *p, uint32_t i, pl_str *layout, const double **v,
+                       uint32_t *n_cols);
 /** pl_vcol_summary of chunk i: without decoding; has = false where the chunk says nothing. */
 int pl_pack_summary(const struct pl_pack *p, uint32_t i, struct pl_chunk_summary *out);

@@ -1,5 +1,6 @@
 /* A pack, write side: cuts series into chunks, stores equal timestamp columns once, squeezes the
  * body by zstd where it pays. Format on top of pack.c. One thread at a time. */
+#include "core/codec/hcol.h"
 #include "core/codec/pack_format.h"
 #include <stdlib.h>
 #include <zstd.h>
@@ -148,13 +149,25 @@ static int tcol_of(struct pl_pack_writer *w, bool new_series, const int64_t *t, 
     return 0;
 }
 
-static int add_chunk(struct pl_pack_writer *w, uint32_t id, const int64_t *t, const double *v,
-                     size_t n)
+/** What the values of a chunk are: floats, or (n_cols > 0) histograms of a layout. */
+struct values {
+    const double *v;
+    uint32_t n_cols;
+    pl_str layout;
+};
+
+static int add_chunk(struct pl_pack_writer *w, uint32_t id, const int64_t *t,
+                     const struct values *x, size_t n)
 {
     bool first = w->n_chunks == 0, new_series = first || id != w->last_id;
     uint32_t tcol = 0;
     int err = tcol_of(w, new_series, t, n, &tcol);
-    int bytes = err < 0 ? err : pl_vcol_encode(v, n, w->effort, &w->vcols);
+    int bytes = err;
+    if (err >= 0) {
+        bytes = x->n_cols == 0
+                    ? pl_vcol_encode(x->v, n, w->effort, &w->vcols)
+                    : pl__hcol_encode(x->layout, x->v, x->n_cols, n, w->effort, &w->vcols);
+    }
     if (bytes < 0) {
         return bytes;
     }
@@ -172,6 +185,10 @@ static int add_chunk(struct pl_pack_writer *w, uint32_t id, const int64_t *t, co
     } else {
         flags |= PL__PACK_TCOL_VARINT;
         pl_buf_varint(&w->extras, tcol);
+    }
+    if (x->n_cols) {
+        flags |= PL__PACK_TYPED;
+        pl_buf_varint(&w->extras, PL_SAMPLE_HISTOGRAM);
     }
     pl_buf_u8(&w->flags, (uint8_t)flags);
     pl_buf_varint(&w->lengths, (uint64_t)bytes);
@@ -192,15 +209,35 @@ static int add_chunk(struct pl_pack_writer *w, uint32_t id, const int64_t *t, co
     return 0;
 }
 
+static bool in_order(const struct pl_pack_writer *w, uint32_t id, const int64_t *t, size_t n)
+{
+    return w->n_chunks == 0 || id > w->last_id ||
+           (id == w->last_id && (n == 0 || t[0] > w->last_t));
+}
+
+int pl_pack_add_histograms(struct pl_pack_writer *w, uint32_t id, const int64_t *t, size_t n,
+                           pl_str layout, const double *v, uint32_t n_cols)
+{
+    const struct values x = {.v = v, .n_cols = n_cols, .layout = layout};
+    if (n == 0 || n > PL_CHUNK_MAX || n_cols == 0 || n_cols > PL_HCOL_VALUES ||
+        (n > 1 && n * n_cols > PL_HCOL_VALUES) || !in_order(w, id, t, n)) {
+        return PL_EINVAL;
+    }
+    int err = add_chunk(w, id, t, &x, n);
+    w->failed |= err == PL_ENOMEM;
+    return err;
+}
+
 int pl_pack_add(struct pl_pack_writer *w, uint32_t id, const int64_t *t, const double *v, size_t n)
 {
-    if (w->n_chunks && (id < w->last_id || (id == w->last_id && n && t[0] <= w->last_t))) {
+    if (!in_order(w, id, t, n)) {
         return PL_EINVAL;
     }
     size_t n_chunks = (n + PL_CHUNK_MAX - 1) / PL_CHUNK_MAX;
     for (size_t i = 0; i < n_chunks; i++) {
         size_t from = n * i / n_chunks, to = n * (i + 1) / n_chunks;
-        int err = add_chunk(w, id, t + from, v + from, to - from);
+        const struct values x = {.v = v + from};
+        int err = add_chunk(w, id, t + from, &x, to - from);
         if (err < 0) {
             w->failed |= err == PL_ENOMEM;
             return err;

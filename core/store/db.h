@@ -291,16 +291,18 @@ struct pl_db_out {
     uint32_t last_id, pieces_of_last;
     bool open; /* the pack writer has something */
     bool any;
-    bool sealed;        /* large packs */
-    uint64_t raw_bytes; /* before zstd, of the packs so far */
-    const char *fault;  /* point passed before a commit */
+    bool sealed;         /* large packs */
+    struct pl_buf cells; /* values of histograms on their way into columns */
+    uint64_t raw_bytes;  /* before zstd, of the packs so far */
+    const char *fault;   /* point passed before a commit */
 };
 int pl__db_out_init(struct pl_db_out *o, struct pl_db_env *env, uint32_t run, enum pl_effort effort,
                     const char *fault);
 void pl__db_out_fini(struct pl_db_out *o);
 /** ids ascending, each series' calls ascending in time. PL_EAGAIN: the environment is full, nothing
  *  of this call is lost; pl__db_out_move and go on (do not add again). */
-int pl__db_out_add(struct pl_db_out *o, uint32_t id, const int64_t *t, const double *v, size_t n);
+int pl__db_out_add(struct pl_db_out *o, uint32_t id, const struct pl_columns *c, size_t from,
+                   size_t n);
 /** Commit what is waiting. PL_EAGAIN as above. */
 int pl__db_out_flush(struct pl_db_out *o, bool all);
 size_t pl__db_out_waiting(const struct pl_db_out *o);
@@ -312,6 +314,15 @@ int pl__db_out_move(struct pl_db_out *o, struct pl_db_env *env, uint32_t run,
                     struct pl_db_run_meta *m, roaring_bitmap_t **ids);
 /** Remove all keys of the runs that `keep` does not want. */
 int pl__db_out_clean(struct pl_db_env *e, bool (*keep)(void *ctx, uint32_t run), void *ctx);
+
+/* ---------------------------------------------------------------- db_chunk.c */
+/** Add the first of samples [from, from + n), n > 0, in one or several chunks of one type: at most
+ *  max, and not so much that a pack grows over all bounds. cells is scratch.
+ *  @return how many, or an error of pl_pack_add */
+int pl__chunk_add(struct pl_pack_writer *w, uint32_t id, const struct pl_columns *c, size_t from,
+                  size_t n, size_t max, struct pl_buf *cells);
+/** Append chunk i, of whatever type. @return samples, PL_ECORRUPT (out as before), PL_ENOMEM */
+int pl__chunk_take(struct pl_pack *p, uint32_t i, struct pl_columns *out);
 
 /* ---------------------------------------------------------------- the operations */
 int pl__db_tenant_open(struct pl_db *db, pl_str name, bool create, struct pl_engine_tenant **out,

@@ -48,6 +48,7 @@ void pl__db_out_fini(struct pl_db_out *o)
         roaring_bitmap_free(o->ids);
     }
     pl_buf_fini(&o->batch);
+    pl_buf_fini(&o->cells);
     free(o->packs);
     free(o->pending);
     *o = (struct pl_db_out){0};
@@ -131,20 +132,22 @@ static int open_pack(struct pl_db_out *o, uint32_t id)
     return PL_OK;
 }
 
-int pl__db_out_add(struct pl_db_out *o, uint32_t id, const int64_t *t, const double *v, size_t n)
+int pl__db_out_add(struct pl_db_out *o, uint32_t id, const struct pl_columns *c, size_t from,
+                   size_t n)
 {
+    const int64_t *t = c->t + from;
     if (id == PL_DB_META_ID || (o->any && id < o->last_id)) {
         return PL_EINVAL;
     }
     for (size_t i = 0; i < n;) {
-        size_t slice = n - i < SLICE ? n - i : SLICE;
         int err = open_pack(o, id);
         if (err == PL_OK) {
-            err = pl_pack_add(o->w, id, t + i, v + i, slice);
+            err = pl__chunk_add(o->w, id, c, from + i, n - i, SLICE, &o->cells);
         }
         if (err < 0) {
             return err;
         }
+        size_t slice = (size_t)err;
         o->now.n_samples += slice;
         o->now.t_min = t[i] < o->now.t_min ? t[i] : o->now.t_min;
         o->now.t_max = t[i + slice - 1] > o->now.t_max ? t[i + slice - 1] : o->now.t_max;

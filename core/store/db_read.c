@@ -352,20 +352,19 @@ static int take_chunks(struct slot *s, uint32_t id, int64_t t0, int64_t t1, stru
     int result = 1;
     for (uint32_t i = from; i < to; i++) {
         const struct pl_chunk *ch = &s->pack.chunks[i];
-        if (ch->t1 < t0 || ch->t0 > t1 || ch->type != PL_SAMPLE_FLOAT) {
+        if (ch->t1 < t0 || ch->t0 > t1) {
             continue;
         }
-        if (pl_columns_reserve(out, PL_CHUNK_MAX) < 0) {
-            return PL_ENOMEM;
+        size_t at = out->n;
+        int n = pl__chunk_take(&s->pack, i, out);
+        if (n == PL_ENOMEM) {
+            return n;
         }
-        int n = pl_pack_decode(&s->pack, i, out->t + out->n, out->v + out->n);
         if (n < 0) {
             pl__part_corrupt(s->run->part, &s->key, -1, "chunk");
             result = n;
             continue;
         }
-        size_t at = out->n;
-        out->n += (size_t)n;
         if (ch->t1 > t1) {
             cut(out, at, t1 + 1, INT64_MAX);
         }

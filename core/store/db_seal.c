@@ -195,7 +195,7 @@ static int merge_series(struct seal *x, struct pl_cursor *c, roaring_bitmap_t *i
         }
         err = pl__db_read(c, it.current_value, INT64_MIN, INT64_MAX, &cols, NULL);
         if (err == PL_OK && cols.n) {
-            err = pl__db_out_add(o, it.current_value, cols.t, cols.v, cols.n);
+            err = pl__db_out_add(o, it.current_value, &cols, 0, cols.n);
         }
     }
     pl_columns_fini(&cols);

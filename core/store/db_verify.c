@@ -11,6 +11,7 @@ struct walk {
     struct pl_db_env *e;
     struct pl_db_verify *v;
     struct pl_pack pack;
+    struct pl_columns cols;
     struct pl_db_key next; /* where to go on */
     struct pl_db_run_meta sum;
     roaring_bitmap_t *ids;
@@ -22,13 +23,16 @@ static void found(struct pl_db_verify *v, const struct pl_db_key *key, int64_t a
     v->found(v->ctx, key, at, what);
 }
 
-static void verify_chunks(struct walk *w, const struct pl_db_key *key, int64_t at)
+static int verify_chunks(struct walk *w, const struct pl_db_key *key, int64_t at)
 {
-    int64_t t[PL_CHUNK_MAX];
-    double v[PL_CHUNK_MAX];
     for (uint32_t i = 0; i < w->pack.n_chunks; i++) {
         const struct pl_chunk *ch = &w->pack.chunks[i];
-        int n = pl_pack_decode(&w->pack, i, t, v);
+        pl_columns_clear(&w->cols);
+        int n = pl__chunk_take(&w->pack, i, &w->cols);
+        const int64_t *t = w->cols.t;
+        if (n == PL_ENOMEM) {
+            return n;
+        }
         if (n <= 0 || n != ch->n) {
             found(w->v, key, at, "a chunk cannot be decoded");
             continue;
@@ -44,6 +48,7 @@ static void verify_chunks(struct walk *w, const struct pl_db_key *key, int64_t a
         w->sum.n_chunks++;
         roaring_bitmap_add(w->ids, ch->id);
     }
+    return PL_OK;
 }
 
 static int verify_pack(struct walk *w, const struct pl_db_key *key, const MDB_val *v)
@@ -68,8 +73,7 @@ static int verify_pack(struct walk *w, const struct pl_db_key *key, const MDB_va
     w->sum.crc = pl_crc32c(w->sum.crc, crc, sizeof crc);
     w->sum.bytes += v->mv_size;
     w->sum.n_packs++;
-    verify_chunks(w, key, at);
-    return PL_OK;
+    return verify_chunks(w, key, at);
 }
 
 /** Packs from w->next on, about STEP_BYTES of them. 1: there are more; 0: the run ends. */
@@ -159,5 +163,6 @@ int pl__run_verify(struct pl_db_env *e, const struct pl_db_run_meta *want, struc
         roaring_bitmap_free(said_ids);
     }
     pl_pack_fini(&w.pack);
+    pl_columns_fini(&w.cols);
     return err;
 }

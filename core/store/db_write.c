@@ -212,8 +212,10 @@ static int commit_day(struct flush *fl, struct day *d, int err)
     return err == PL_EAGAIN ? PL_ENOSPC : err;
 }
 
-static int add_series(struct flush *fl, uint32_t id, const int64_t *t, const double *v, size_t n)
+static int add_series(struct flush *fl, uint32_t id, const struct pl_columns *c)
 {
+    const int64_t *t = c->t;
+    size_t n = c->n;
     if (n == 0) {
         return PL_OK;
     }
@@ -231,7 +233,7 @@ static int add_series(struct flush *fl, uint32_t id, const int64_t *t, const dou
         struct day *d;
         int err = find_day(fl, day, &d);
         if (err == PL_OK) {
-            err = commit_day(fl, d, pl__db_out_add(&d->out, id, t + i, v + i, k - i));
+            err = commit_day(fl, d, pl__db_out_add(&d->out, id, c, i, k - i));
         }
         if (err < 0) {
             return err;
@@ -258,11 +260,10 @@ static int bound_memory(struct flush *fl)
 static int write_samples(struct flush *fl)
 {
     uint32_t id;
-    const int64_t *t;
-    const double *v;
-    size_t n, n_series = 0;
-    while (fl->f->next && fl->f->next(fl->f->ctx, &id, &t, &v, &n)) {
-        int err = add_series(fl, id, t, v, n);
+    const struct pl_columns *c;
+    size_t n_series = 0;
+    while (fl->f->next && fl->f->next(fl->f->ctx, &id, &c)) {
+        int err = add_series(fl, id, c);
         if (err == PL_OK && ++n_series % LOOK_EVERY == 0) {
             err = bound_memory(fl);
         }

@@ -37,9 +37,10 @@ struct pl_record {
 /** One flush: samples and records up to a journal number. */
 struct pl_flush {
     uint64_t first_seq, last_seq;
-    /** The next series, ids ascending; false at the end. Columns borrowed until the next call.
-     * NULL: no samples, records only. Days are 32 bits: times beyond them are PL_EINVAL. */
-    bool (*next)(void *ctx, uint32_t *id, const int64_t **t, const double **v, size_t *n);
+    /** The next series, ids ascending; false at the end. Columns borrowed until the next call, with
+     * the bytes behind boxed values. NULL: no samples, records only. Days are 32 bits: times beyond
+     * them are PL_EINVAL. */
+    bool (*next)(void *ctx, uint32_t *id, const struct pl_columns **c);
     void *ctx;
     const struct pl_record *records;
     size_t n_records;

@@ -84,7 +84,7 @@ struct walk {
     uint64_t n_samples;
 };
 
-static bool walk_next(void *ctx, uint32_t *id, const int64_t **t, const double **v, size_t *n)
+static bool walk_next(void *ctx, uint32_t *id, const struct pl_columns **c)
 {
     struct walk *w = ctx;
     if (!w->gen || w->from > UINT32_MAX || !pl_head_next(w->gen, (uint32_t)w->from, id)) {
@@ -96,9 +96,7 @@ static bool walk_next(void *ctx, uint32_t *id, const int64_t **t, const double *
     }
     w->from = (uint64_t)*id + 1;
     w->n_samples += w->columns.n;
-    *t = w->columns.t;
-    *v = w->columns.v;
-    *n = w->columns.n;
+    *c = &w->columns;
     return true;
 }
 

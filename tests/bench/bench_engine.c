@@ -17,9 +17,10 @@ struct feed {
     int flush;
     int64_t t[PER_FLUSH];
     double v[PER_FLUSH];
+    struct pl_columns c;
 };
 
-static bool next(void *ctx, uint32_t *id, const int64_t **t, const double **v, size_t *n)
+static bool next(void *ctx, uint32_t *id, const struct pl_columns **c)
 {
     struct feed *f = ctx;
     if (f->id == f->n) {
@@ -32,9 +33,8 @@ static bool next(void *ctx, uint32_t *id, const int64_t **t, const double **v, s
                                  : (double)(h % 10000) / 100;
     }
     *id = f->id++;
-    *t = f->t;
-    *v = f->v;
-    *n = PER_FLUSH;
+    f->c = (struct pl_columns){.t = f->t, .v = f->v, .n = PER_FLUSH};
+    *c = &f->c;
     return true;
 }
 

@@ -33,6 +33,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 abort();
             }
             pl_pack_summary(&p, i, &s);
+            pl_str layout;
+            const double *cols;
+            uint32_t n_cols;
+            got = pl_pack_histograms(&p, i, &layout, &cols, &n_cols);
+            if (got > 0) { /* all of them can be read */
+                memcpy(v, cols + (size_t)(n_cols - 1) * (size_t)got, (size_t)got * sizeof *v);
+            }
             if (pl_pack_find(&p, p.chunks[i].id, &from, &to) < 0 || from > i || to <= i) {
                 abort();
             }

@@ -163,6 +163,72 @@ TEST(ids_and_times_that_step_back_are_refused)
     pl_pack_writer_free(w);
 }
 
+/** A series of floats, then histograms, then floats; another one of histograms. */
+static void add_mixed(struct pl_pack_writer *w, const int64_t *t, const double *v)
+{
+    assert_int_equal(pl_pack_add(w, 3, t, v, 10), 0);
+    assert_int_equal(pl_pack_add_histograms(w, 3, t + 10, 10, PL_STR("one"), v, 4), 0);
+    assert_int_equal(pl_pack_add_histograms(w, 3, t + 20, 1, PL_STR("two"), v + 7, 3), 0);
+    assert_int_equal(pl_pack_add(w, 3, t + 21, v + 21, 10), 0);
+    assert_int_equal(pl_pack_add_histograms(w, 9, t, 10, PL_STR("one"), v, 4), 0);
+}
+
+static void expect_histograms(struct pl_pack *p, uint32_t i, size_t n, const char *want,
+                              const double *v, uint32_t n_cols)
+{
+    pl_str layout;
+    const double *cols;
+    uint32_t n_got;
+    int64_t t[PL_CHUNK_MAX];
+    double f[PL_CHUNK_MAX];
+    struct pl_chunk_summary s;
+    assert_int_equal(p->chunks[i].type, PL_SAMPLE_HISTOGRAM);
+    assert_int_equal(pl_pack_histograms(p, i, &layout, &cols, &n_got), n);
+    assert_true(pl_str_eq(layout, pl_str_c(want)));
+    assert_int_equal(n_got, n_cols);
+    assert_memory_equal(cols, v, n * n_cols * sizeof *v);
+    assert_int_equal(pl_pack_decode(p, i, t, f), PL_EUNSUPPORTED);
+    assert_int_equal(pl_pack_summary(p, i, &s), PL_EUNSUPPORTED);
+}
+
+TEST(histograms_stand_between_floats)
+{
+    struct rng r = {23};
+    int64_t t[64];
+    double v[64], got[PL_CHUNK_MAX];
+    int64_t got_t[PL_CHUNK_MAX];
+    fill(&r, (enum shape)0, v, 64);
+    for (int i = 0; i < 64; i++) {
+        t[i] = 1000 + i * 15000;
+    }
+    for (int k = 0; k < 2; k++) {
+        struct pl_pack_writer *w;
+        struct pl_buf b = PL_BUF_INIT;
+        struct pl_pack p;
+        uint32_t from, to;
+        pl_pack_init(&p);
+        assert_int_equal(pl_pack_writer_new(k ? PL_EFFORT_SMALL : PL_EFFORT_FAST, &w), 0);
+        add_mixed(w, t, v);
+        assert_int_equal(pl_pack_add_histograms(w, 9, t, 1, PL_STR("one"), v, 4), PL_EINVAL);
+        assert_int_equal(pl_pack_add_histograms(w, 9, t + 40, 0, PL_STR("one"), v, 4), PL_EINVAL);
+        assert_int_equal(pl_pack_finish(w, &b), 5);
+        assert_int_equal(pl_pack_open(&p, b.p, b.n), 0);
+        assert_int_equal(pl_pack_find(&p, 3, &from, &to), 0);
+        assert_int_equal(to - from, 4);
+        assert_int_equal(pl_pack_decode(&p, 0, got_t, got), 10);
+        assert_memory_equal(got, v, 10 * sizeof *v);
+        assert_int_equal(pl_pack_decode(&p, 3, got_t, got), 10);
+        assert_memory_equal(got, v + 21, 10 * sizeof *v);
+        expect_histograms(&p, 1, 10, "one", v, 4);
+        expect_histograms(&p, 2, 1, "two", v + 7, 3);
+        expect_histograms(&p, 4, 10, "one", v, 4);
+        assert_int_equal(p.chunks[4].tcol_ix, p.chunks[0].tcol_ix); /* the same times, once */
+        pl_pack_fini(&p);
+        pl_buf_fini(&b);
+        pl_pack_writer_free(w);
+    }
+}
+
 /* With a CRC made good again, so that the directory's own checks are what is tested. */
 static void open_damaged(uint8_t *c, size_t n, bool mend)
 {
@@ -179,6 +245,12 @@ static void open_damaged(uint8_t *c, size_t n, bool mend)
     for (uint32_t i = 0; i < p.n_chunks; i++) {
         int got = pl_pack_decode(&p, i, t, v);
         struct pl_chunk_summary s;
+        pl_str layout;
+        const double *cols;
+        uint32_t n_cols;
+        int histograms = pl_pack_histograms(&p, i, &layout, &cols, &n_cols);
+        assert_true(histograms == PL_ECORRUPT || histograms == PL_EUNSUPPORTED ||
+                    histograms == p.chunks[i].n);
         assert_true(got == PL_ECORRUPT || got == PL_EUNSUPPORTED || got == p.chunks[i].n);
         assert_true(pl_pack_summary(&p, i, &s) <= 0);
     }
@@ -189,10 +261,22 @@ TEST(damage_is_found_by_the_checksum_and_survived_without_it)
 {
     struct rng r = {21};
     struct made *m = malloc(sizeof *m);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 3; k++) {
         struct pl_buf b = PL_BUF_INIT;
         make(&r, m, 6, 30);
-        write_pack(m, k ? PL_EFFORT_SMALL : PL_EFFORT_FAST, &b);
+        if (k < 2) {
+            write_pack(m, k ? PL_EFFORT_SMALL : PL_EFFORT_FAST, &b);
+        } else { /* with histograms */
+            struct pl_pack_writer *w;
+            assert_int_equal(pl_pack_writer_new(PL_EFFORT_FAST, &w), 0);
+            for (int i = 0; i < 31; i++) {
+                m->t[0][i] = 1000 + i;
+                m->v[0][i] = i * 3;
+            }
+            add_mixed(w, m->t[0], m->v[0]);
+            assert_true(pl_pack_finish(w, &b) > 0);
+            pl_pack_writer_free(w);
+        }
         for (int mend = 0; mend < 2; mend++) {
             for (size_t n = 0; n < b.n; n++) {
                 uint8_t *c = exact_copy(b.p, n);
@@ -218,6 +302,7 @@ int main(void)
         cmocka_unit_test(series_of_one_scrape_store_their_timestamps_once),
         cmocka_unit_test(ten_samples_a_series_cost_little),
         cmocka_unit_test(ids_and_times_that_step_back_are_refused),
+        cmocka_unit_test(histograms_stand_between_floats),
         cmocka_unit_test(damage_is_found_by_the_checksum_and_survived_without_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

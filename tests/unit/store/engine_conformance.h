@@ -51,6 +51,47 @@ TEST(the_last_written_of_equal_timestamps_counts)
     place_end(&p);
 }
 
+TEST(histograms_are_read_back_byte_by_byte_and_beside_floats)
+{
+    struct place p;
+    struct model m = {0};
+    const double stale = pl_bits_f64(0x7ff0000000000002u);
+    place_begin(&p);
+    for (int i = 0; i < 1500; i++) { /* of one kind, mixed, in turns */
+        rows_add(&m.rows, 1, T0 + i * 15000, pl_histogram_box((uint64_t)i));
+        rows_add(&m.rows, 2, T0 + i * 15000,
+                 i % 100 < 40 ? (double)i : pl_histogram_box((uint64_t)i));
+        rows_add(&m.rows, 3, T0 + i * 15000, i % 2 ? stale : pl_histogram_box(7));
+        rows_add(&m.rows, 4, T0 + i * 15000, i);
+    }
+    assert_int_equal(rows_flush(p.t, p.e, &m.rows, 0), 0);
+    same_as_model(&p, &m, 6, INT64_MIN, INT64_MAX);
+    same_as_model(&p, &m, 6, T0 + 777 * 15000, T0 + 1234 * 15000);
+    place_reopen(&p);
+    same_as_model(&p, &m, 6, INT64_MIN, INT64_MAX);
+    size_t from = m.rows.n; /* late, over what is there, and of another type */
+    for (int i = 0; i < 300; i++) {
+        rows_add(&m.rows, 1, T0 + i * 20000, i % 3 ? pl_histogram_box(5000 + (uint64_t)i) : i);
+        rows_add(&m.rows, 4, T0 + i * 20000, pl_histogram_box((uint64_t)i));
+    }
+    assert_int_equal(rows_flush(p.t, p.e, &m.rows, from), 0);
+    same_as_model(&p, &m, 6, INT64_MIN, INT64_MAX);
+    const uint32_t ids[] = {1, 2};
+    m.erased[m.n_erased++] = (struct erased){1, T0 + 100000, T0 + 900000, m.rows.seq};
+    m.erased[m.n_erased++] = (struct erased){2, T0 + 100000, T0 + 900000, m.rows.seq};
+    assert_int_equal(p.e->ops->erase(p.t, ids, 2, T0 + 100000, T0 + 900000, m.rows.seq), 0);
+    same_as_model(&p, &m, 6, INT64_MIN, INT64_MAX);
+    uint64_t packs = 0, findings = 0;
+    assert_int_equal(p.e->ops->seal(p.t, true, NULL, NULL), 0);
+    same_as_model(&p, &m, 6, INT64_MIN, INT64_MAX);
+    assert_int_equal(p.e->ops->scrub(p.t, NULL, NULL, &packs, &findings), 0);
+    assert_int_equal(findings, 0);
+    place_reopen(&p);
+    same_as_model(&p, &m, 6, INT64_MIN, INT64_MAX);
+    free(m.rows.r);
+    place_end(&p);
+}
+
 TEST(flushed_seq_and_records_come_with_the_samples)
 {
     struct place p;
@@ -278,7 +319,11 @@ TEST(a_long_random_life_ends_as_the_model_says)
         for (size_t i = 0; i < n; i++) {
             uint32_t id = (uint32_t)(next_random(&rnd) % 24);
             int64_t t = base + (int64_t)(next_random(&rnd) % 1000) * 60000;
-            rows_add(&m.rows, id, t, (double)(next_random(&rnd) % 10000) / 100);
+            double v = (double)(next_random(&rnd) % 10000) / 100;
+            if (id >= 18 && next_random(&rnd) % 2) {
+                v = pl_histogram_box(next_random(&rnd) % 3000);
+            }
+            rows_add(&m.rows, id, t, v);
         }
         assert_int_equal(rows_flush(p.t, p.e, &m.rows, from), 0);
         uint64_t what = next_random(&rnd) % 10;
@@ -488,6 +533,7 @@ TEST(a_backup_is_a_directory_that_opens_and_is_continued)
 #define ENGINE_CONFORMANCE_TESTS                                                                   \
     cmocka_unit_test(what_is_flushed_is_read_back_bit_exact),                                      \
         cmocka_unit_test(the_last_written_of_equal_timestamps_counts),                             \
+        cmocka_unit_test(histograms_are_read_back_byte_by_byte_and_beside_floats),                 \
         cmocka_unit_test(flushed_seq_and_records_come_with_the_samples),                           \
         cmocka_unit_test(records_come_by_kind_in_order_of_their_keys),                             \
         cmocka_unit_test(late_samples_of_any_age_find_their_day),                                  \

@@ -12,6 +12,12 @@ struct memory_sample {
     uint32_t id;
     int64_t t;
     double v;
+    struct memory_bytes *h; /* behind a boxed value */
+};
+struct memory_bytes {
+    struct memory_bytes *next;
+    size_t n;
+    char p[];
 };
 struct memory_run {
     uint64_t last_seq;
@@ -40,6 +46,7 @@ struct pl_engine_tenant {
     struct memory_record *records;
     size_t n_records;
     uint64_t flushed_seq;
+    struct memory_bytes *bytes; /* all that there were: views borrow them */
 };
 struct memory_engine {
     struct pl_engine base;
@@ -98,7 +105,17 @@ static inline void memory_run_add(struct memory_run *r, uint32_t id, int64_t t, 
         r->cap = r->cap ? 2 * r->cap : 256;
         r->s = realloc(r->s, r->cap * sizeof *r->s);
     }
-    r->s[r->n++] = (struct memory_sample){id, t, v};
+    r->s[r->n++] = (struct memory_sample){id, t, v, NULL};
+}
+
+static inline struct memory_bytes *memory_keep(struct pl_engine_tenant *t, pl_str bytes)
+{
+    struct memory_bytes *x = malloc(sizeof *x + bytes.n);
+    x->n = bytes.n;
+    memcpy(x->p, bytes.p, bytes.n);
+    x->next = t->bytes;
+    t->bytes = x;
+    return x;
 }
 
 static inline char *memory_dup(pl_str s)
@@ -138,12 +155,12 @@ static inline int memory_write(struct pl_engine_tenant *t, const struct pl_flush
     }
     struct memory_run run = {.last_seq = f->last_seq};
     uint32_t id;
-    const int64_t *ts;
-    const double *vs;
-    size_t n;
-    while (f->next(f->ctx, &id, &ts, &vs, &n)) {
-        for (size_t i = 0; i < n; i++) {
-            memory_run_add(&run, id, ts[i], vs[i]);
+    const struct pl_columns *c;
+    while (f->next(f->ctx, &id, &c)) {
+        for (size_t i = 0; i < c->n; i++) {
+            memory_run_add(&run, id, c->t[i], c->v[i]);
+            pl_str bytes = pl_columns_histogram(c, c->v[i]);
+            run.s[run.n - 1].h = bytes.n ? memory_keep(t, bytes) : NULL;
         }
     }
     pthread_mutex_lock(&t->e->lock);
@@ -302,7 +319,7 @@ static inline void memory_cursor_free(struct pl_cursor *c) { free(c); }
 static inline int memory_read(struct pl_cursor *c, uint32_t id, int64_t t0, int64_t t1,
                               struct pl_columns *out, struct pl_read_stats *stats)
 {
-    out->n = 0;
+    pl_columns_clear(out);
     for (size_t i = memory_place(c->v, id); i < c->v->n && c->v->s[i].id == id; i++) {
         const struct memory_sample *s = &c->v->s[i];
         if (s->t >= t0 && s->t <= t1) {
@@ -310,7 +327,11 @@ static inline int memory_read(struct pl_cursor *c, uint32_t id, int64_t t0, int6
                 return PL_ENOMEM;
             }
             out->t[out->n] = s->t;
-            out->v[out->n++] = s->v;
+            out->v[out->n] = s->v;
+            if (s->h && pl_columns_keep(out, (pl_str){s->h->p, s->h->n}, &out->v[out->n]) < 0) {
+                return PL_ENOMEM;
+            }
+            out->n++;
             stats->samples++;
         }
     }
@@ -492,6 +513,10 @@ static inline void memory_engine_free(struct memory_engine *e)
         }
         free(t->runs);
         free(t->tombstones);
+        for (struct memory_bytes *x = t->bytes, *then; x; x = then) {
+            then = x->next;
+            free(x);
+        }
         free(t->records);
         free(t);
     }
