@@ -215,6 +215,9 @@ int pl__parallel(struct pl__exec *ex, size_t n,
 
 /* ------------------------------------------------------------------ the tree */
 
+/** What a query over [start, end] can be made of (reads.c). */
+void pl__reads_of(const struct pl_expr *e, int64_t start, int64_t end, int64_t lookback_ms,
+                  struct pl_query_reads *out);
 /** Rows of a vector expression; scalars have one row without labels. On failure out is not owned.
  */
 int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,

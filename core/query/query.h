@@ -39,6 +39,7 @@ struct pl_query_conf {
     bool raw_only;              /* do not answer from rollup tiers */
     /** Functions that scripts registered, called as lua:name(...); may be NULL. */
     const struct pl_query_hooks *hooks;
+    struct pl_query_cache *cache; /* steps of range queries are kept there; NULL: none */
 };
 
 /** A function of a script. Called on the query's thread, once a row: args are rows of n steps
@@ -73,6 +74,16 @@ struct pl_query_stats {
     int64_t queue_ns, parse_ns, exec_ns;
     uint64_t *step_samples; /* one a step where asked for, else NULL */
 };
+/** Which samples a query can have been made of: for each step at t those in [t + from, t + to]
+ * (from > to: none), and those in [t0, t1] (t0 > t1: none). */
+struct pl_query_reads {
+    bool known; /* of nothing else; false: it must not be kept */
+    bool local; /* the value at a step depends on the step alone, not on start and end */
+    int64_t from, to, t0, t1;
+};
+/** The interval of all samples of a query over [start, end]; false: it reads none. */
+bool pl_query_reads_span(const struct pl_query_reads *r, int64_t start, int64_t end, int64_t *t0,
+                         int64_t *t1);
 struct pl_result {
     enum pl_value_type type;
     struct pl_result_series *series; /* VECTOR: one point each; SCALAR: one, without labels */
@@ -82,6 +93,8 @@ struct pl_result {
     pl_str *warnings, *infos;
     size_t n_warnings, n_infos;
     struct pl_query_stats stats;
+    struct pl_query_reads reads;
+    bool damaged; /* samples that cannot be read were left out */
     struct pl_arena arena;
 };
 void pl_result_fini(struct pl_result *r);
@@ -91,3 +104,6 @@ int pl_query_instant(const struct pl_query_conf *c, pl_str text, int64_t t, stru
 /** start, end, step in ms; step > 0; at most 11,000 points a series (as Prometheus). */
 int pl_query_range(const struct pl_query_conf *c, pl_str text, int64_t start, int64_t end,
                    int64_t step, struct pl_result *out, struct pl_query_error *err);
+
+/* ------------------------------------------------------------------ the result cache: cache.h */
+#include "core/query/cache.h"

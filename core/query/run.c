@@ -186,6 +186,8 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         e = shape(&ex, &f, ast.root, out);
     }
     e = e < 0 ? e : keep_notes(&ex, out);
+    out->damaged = ex.damaged;
+    pl__reads_of(ast.root, f.start, f.end, ex.lookback_ms, &out->reads);
     out->stats.exec_ns = pl_mono_ns(clock) - t0 - out->stats.parse_ns;
     out->stats.samples = ex.samples;
     out->stats.chunks = ex.chunks;

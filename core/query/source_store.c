@@ -1,5 +1,5 @@
 /* The store as a source of samples, and the door's queries over it. */
-#include "core/query/source.h"
+#include "core/query/cache_kept.h"
 
 static int store_select(void *ctx, const struct pl_selector *sel, int64_t t0, int64_t t1,
                         size_t max_series, void **set)
@@ -68,5 +68,6 @@ int pl_query_range(const struct pl_query_conf *c, pl_str text, int64_t start, in
                    int64_t step, struct pl_result *out, struct pl_query_error *err)
 {
     struct pl_source src = pl_source_store(c->tenant);
-    return pl_source_range(c, &src, text, start, end, step, out, err);
+    return c->cache ? pl__cached_range(c, &src, text, start, end, step, out, err)
+                    : pl_source_range(c, &src, text, start, end, step, out, err);
 }
