@@ -49,6 +49,12 @@ static void samples(struct walk *w, struct span s, int64_t range_ms)
     }
 }
 
+/** Of the extensions those that look at the time go over rows of steps. */
+static bool whole_range(unsigned flags)
+{
+    return flags & PL__FN_WHOLE_RANGE || (flags & PL__FN_EXTENSION && flags & PL__FN_TIME);
+}
+
 static void visit(struct walk *w, struct span s, const struct pl_expr *e)
 {
     switch (e->kind) {
@@ -68,8 +74,7 @@ static void visit(struct walk *w, struct span s, const struct pl_expr *e)
             samples(w, s, w->lookback_ms);
         }
         w->out->known = w->out->known && !(e->call.fn->flags & PL__FN_IMPURE);
-        w->out->local =
-            w->out->local && !(e->call.fn->flags & (PL__FN_WHOLE_RANGE | PL__FN_EXTENSION));
+        w->out->local = w->out->local && !whole_range(e->call.fn->flags);
         for (size_t i = 0; i < e->call.n; i++) {
             visit(w, s, e->call.args[i]);
         }
