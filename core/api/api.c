@@ -30,6 +30,8 @@ static unsigned method_bit(enum pl_http_method m)
         return PL_M_POST;
     case PL_PUT:
         return PL_M_PUT;
+    case PL_DELETE:
+        return PL_M_DELETE;
     default:
         return 0;
     }
@@ -86,8 +88,9 @@ static int admit(void *ctx, struct pl_http_req *req, uint64_t content_length, co
 /* "GET, HEAD, POST": what Allow says. */
 static pl_str methods_text(unsigned allowed, char out[40])
 {
-    int n = snprintf(out, 40, "%s%s%sOPTIONS", (allowed & PL_M_GET) ? "GET, HEAD, " : "",
-                     (allowed & PL_M_POST) ? "POST, " : "", (allowed & PL_M_PUT) ? "PUT, " : "");
+    int n = snprintf(out, 40, "%s%s%s%sOPTIONS", (allowed & PL_M_GET) ? "GET, HEAD, " : "",
+                     (allowed & PL_M_POST) ? "POST, " : "", (allowed & PL_M_PUT) ? "PUT, " : "",
+                     (allowed & PL_M_DELETE) ? "DELETE, " : "");
     return pl_str_mem(out, (size_t)n);
 }
 
@@ -117,6 +120,7 @@ static void request(void *ctx, struct pl_http_req *req)
     if (!r) {
         not_found(req, allowed);
     } else {
+        req->body_is_data = r->writes;
         r->run(a, req);
     }
 }
@@ -183,6 +187,7 @@ int pl_api_new(const struct pl_api_conf *conf, struct pl_api **out)
         return PL_ENOMEM;
     }
     a->conf = *conf;
+    pthread_mutex_init(&a->active_lock, NULL);
     a->started_ms = pl_now_ms(conf->clock);
     a->http = (struct pl_http_handler){.ctx = a, .admit = admit, .request = request};
     pl__stream_init(a);
@@ -214,5 +219,6 @@ void pl_api_free(struct pl_api *a)
     free(a->ingest);
     free(a->rooms);
     pl_sessions_free(a->sessions);
+    pthread_mutex_destroy(&a->active_lock);
     free(a);
 }

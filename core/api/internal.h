@@ -16,13 +16,16 @@ struct pl_api {
     int64_t started_ms;
     _Atomic bool ready;
     _Atomic uint64_t queries_waiting, backup_done, backup_total;
+    pthread_mutex_t active_lock; /* a leaf */
+    struct pl__active *active;   /* active_lock: queries that wait or run, newest first */
+    uint64_t active_id;          /* active_lock: of the newest */
     struct pl_counter *queries, *query_errors, *query_refused, *query_samples;
     struct pl_histo *query_seconds, *write_seconds;
 };
 
 typedef void (*pl_endpoint)(struct pl_api *a, struct pl_http_req *req);
 
-enum { PL_M_GET = 1, PL_M_POST = 2, PL_M_PUT = 4 };
+enum { PL_M_GET = 1, PL_M_POST = 2, PL_M_PUT = 4, PL_M_DELETE = 8 };
 struct pl_route {
     unsigned methods;
     const char *path; /* `*` stands for one whole segment */
@@ -52,6 +55,8 @@ bool pl__u64_param(struct pl_http_req *req, const char *name, uint64_t *out);
 bool pl__limit_param(struct pl_http_req *req, const char *name, uint64_t *out);
 /** The i-th segment (0-based) of the path. */
 pl_str pl__segment(pl_str path, size_t i);
+/** The name behind `U__...` (Prometheus' escaping in paths); series.c. */
+pl_str pl__unescape_name(struct pl_arena *arena, pl_str name);
 /** All match[] parameters, parsed; free with pl__selectors_fini. */
 struct pl__selectors {
     struct pl_selector *sel;
@@ -60,6 +65,12 @@ struct pl__selectors {
 };
 bool pl__selectors(struct pl_http_req *req, struct pl__selectors *out);
 void pl__selectors_fini(struct pl__selectors *s);
+
+/* accept.c */
+enum pl__format { PL__JSON, PL__MSGPACK, PL__CSV };
+/** The format that an Accept header asks for; JSON where it names none of ours. */
+enum pl__format pl__accept(pl_str header);
+const char *pl__content_type(enum pl__format f);
 
 enum pl__stats { PL__STATS_NONE, PL__STATS_SOME, PL__STATS_ALL }; /* of a query: what is told */
 
@@ -72,7 +83,17 @@ struct pl_job_args { /* what the endpoint read from the request; what it needs o
     uint64_t limit;
     int64_t deadline_ns; /* by the mono clock; 0: none */
     enum pl__stats stats;
+    enum pl__format format;
+    const char *listed; /* a query that status/queries shows: its kind */
     struct pl__selectors sel;
+};
+/* active.c: what status/queries shows of a job. */
+struct pl__active {
+    struct pl__active *prev, *next; /* api->active_lock */
+    uint64_t id;                    /* 0: not listed */
+    int64_t started_ms;
+    _Atomic uint64_t samples; /* read so far */
+    _Atomic bool running, killed;
 };
 struct pl_job {
     struct pl_task task;
@@ -84,7 +105,8 @@ struct pl_job {
     int status;
     const char *content_type;
     int64_t begun_ns, queue_ns; /* when it came, and how long it waited */
-    _Atomic bool cancel;        /* set when the client goes away */
+    struct pl__active active;
+    _Atomic bool cancel; /* set when the client goes away */
 };
 /** args (may be NULL) are copied, their selectors taken. Submits to the pool; answers itself when
  * it cannot: 503 where `limited` and too many wait already. */
@@ -107,6 +129,19 @@ struct pl__shape {
     int64_t start, end, step; /* of the query; step 0: instant */
 };
 void pl__result_json(struct pl_buf *out, const struct pl_result *r, const struct pl__shape *shape);
+void pl__result_msgpack(struct pl_buf *out, const struct pl_result *r,
+                        const struct pl__shape *shape);
+void pl__result_csv(struct pl_buf *out, const struct pl_result *r, const struct pl__shape *shape);
+void pl__labels_msgpack(struct pl_buf *out, pl_str canon);
+/** A column of texts; and a table of label sets, a column a name. */
+void pl__texts_csv(struct pl_buf *out, const char *heading, const pl_str *text, size_t n);
+void pl__labels_csv(struct pl_buf *out, const pl_str *canon, size_t n);
+
+/** Enter a job into the list of queries, before another thread can have it; and take it out, before
+ *  its request is answered. Loop. */
+void pl__active_add(struct pl_job *job);
+void pl__active_remove(struct pl_job *job);
+
 #define PL__TRUNCATED "results truncated due to limit" /* Prometheus' words */
 void pl__labels_json(struct pl_buf *out, pl_str canon);
 
@@ -119,6 +154,8 @@ void pl__ep_push(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_push_session(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_queries(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_query_kill(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_format_query(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_series(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_labels(struct pl_api *a, struct pl_http_req *req);

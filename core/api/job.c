@@ -24,6 +24,7 @@ static void answer(struct pl_task *task)
 {
     struct pl_job *job = (struct pl_job *)task;
     struct pl_http_req *req = job->req;
+    pl__active_remove(job);
     if (job->out.failed) {
         pl__reply_error(req, PL_ENOMEM, "out of memory while writing the answer");
     } else {
@@ -41,6 +42,7 @@ static void on_pool(struct pl_task *task)
     struct pl_job *job = (struct pl_job *)task;
     struct pl_loop *loop = job->req->loop;
     job->queue_ns = pl_mono_ns(job->api->conf.clock) - job->begun_ns;
+    job->active.running = true;
     job->work(job);
     task->run = answer;
     pl_loop_post(loop, task);
@@ -91,7 +93,11 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
     req->user = job;
     req->on_abort = on_abort;
     job->task.run = limited ? on_pool_counted : on_pool;
+    if (job->args.listed) {
+        pl__active_add(job);
+    }
     if (!pl_pool_submit(pool, &job->task)) {
+        pl__active_remove(job);
         pl__reply_error(req, PL_ECLOSED, "shutting down");
         job_free(job);
     }

@@ -99,8 +99,9 @@ static void routes(struct pl_buf *out)
     for (size_t i = 0; i < pl__n_routes; i++) {
         const struct pl_route *r = &pl__routes[i];
         const char *parameters = example(r);
-        pl_buf_f(out, "<tr><td>%s%s%s</td><td><code>", (r->methods & PL_M_GET) ? "GET " : "",
-                 (r->methods & PL_M_POST) ? "POST " : "", (r->methods & PL_M_PUT) ? "PUT" : "");
+        pl_buf_f(out, "<tr><td>%s%s%s%s</td><td><code>", (r->methods & PL_M_GET) ? "GET " : "",
+                 (r->methods & PL_M_POST) ? "POST " : "", (r->methods & PL_M_PUT) ? "PUT " : "",
+                 (r->methods & PL_M_DELETE) ? "DELETE" : "");
         if (parameters) {
             pl_buf_f(out, "<a href=\"%s%s\">%s</a>", r->path, parameters, r->path);
         } else {

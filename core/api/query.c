@@ -19,6 +19,7 @@ static bool options(struct pl_api *a, struct pl_http_req *req, struct pl_job_arg
 {
     int64_t ms = a->conf.query_timeout_ms, ns;
     pl_str stats = pl_http_param(req, "stats");
+    args->format = pl__accept(pl_http_header(req, "Accept"));
     if (!pl__limit_param(req, "limit", &args->limit) || !pl__duration_param(req, "timeout", &ms) ||
         !pl__duration_param(req, "lookback_delta", &args->lookback_ms)) {
         return false;
@@ -38,7 +39,7 @@ static bool options(struct pl_api *a, struct pl_http_req *req, struct pl_job_arg
 
 void pl__ep_query(struct pl_api *a, struct pl_http_req *req)
 {
-    struct pl_job_args with = {.t0 = pl_now_ms(a->conf.clock)};
+    struct pl_job_args with = {.t0 = pl_now_ms(a->conf.clock), .listed = "instant"};
     if (pl__tenant(a, req, false, &with.tenant) && options(a, req, &with) &&
         pl__time_param(req, "time", &with.t0) && pl__query_param(req, &with.text)) {
         with.t1 = with.t0;
@@ -66,7 +67,7 @@ static const char *bad_range(const struct pl_job_args *args)
 
 void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req)
 {
-    struct pl_job_args with = {0};
+    struct pl_job_args with = {.listed = "range"};
     static const char *const needed[] = {"start", "end", "step"};
     if (!pl__tenant(a, req, false, &with.tenant)) {
         return;

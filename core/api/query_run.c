@@ -16,7 +16,29 @@ static void answer(struct pl_job *job, const struct pl_result *r)
                               .start = args->t0,
                               .end = args->t1,
                               .step = args->step};
-    pl__result_json(&job->out, r, &shape);
+    switch (args->format) {
+    case PL__MSGPACK:
+        pl__result_msgpack(&job->out, r, &shape);
+        break;
+    case PL__CSV:
+        pl__result_csv(&job->out, r, &shape);
+        break;
+    case PL__JSON:
+        pl__result_json(&job->out, r, &shape);
+        break;
+    }
+    job->content_type = pl__content_type(args->format);
+}
+
+static void fail(struct pl_job *job, int e, const struct pl_query_error *err)
+{
+    pl_count(job->api->query_errors, 1);
+    if (e == PL_ECANCELED && job->active.killed) {
+        pl__job_error(job, e, "query was canceled: killed through /api/v1/status/queries");
+    } else {
+        pl__job_error(job, e, "%s%s", e == PL_EPARSE ? "invalid parameter \"query\": " : "",
+                      err->text);
+    }
 }
 
 void pl__query_run(struct pl_job *job)
@@ -33,13 +55,17 @@ void pl__query_run(struct pl_job *job)
         .max_series = a->conf.query_max_series,
         .max_memory_bytes = a->conf.query_max_memory_bytes,
         .cancel = &job->cancel,
+        .step_stats = args->stats == PL__STATS_ALL,
+        .progress = &job->active.samples,
     };
     struct pl_result result = {0};
     struct pl_query_error err = {0};
     pl_count(a->queries, 1);
-    if (late(job)) {
-        pl_count(a->query_errors, 1);
-        pl__job_error(job, PL_ETIMEOUT, "query timed out in query queue");
+    if (job->cancel || late(job)) {
+        bool canceled = job->cancel;
+        snprintf(err.text, sizeof(err.text), "query %s in query queue",
+                 canceled ? "was canceled" : "timed out");
+        fail(job, canceled ? PL_ECANCELED : PL_ETIMEOUT, &err);
         return;
     }
     int64_t begun = pl_mono_ns(a->conf.clock);
@@ -47,9 +73,7 @@ void pl__query_run(struct pl_job *job)
                 ? pl_query_range(&conf, args->text, args->t0, args->t1, args->step, &result, &err)
                 : pl_query_instant(&conf, args->text, args->t0, &result, &err);
     if (e < 0) {
-        pl_count(a->query_errors, 1);
-        pl__job_error(job, e, "%s%s", e == PL_EPARSE ? "invalid parameter \"query\": " : "",
-                      err.text);
+        fail(job, e, &err);
         return;
     }
     pl_count(a->query_samples, result.stats.samples);

@@ -40,6 +40,9 @@ const struct pl_route pl__routes[] = {
     {PL_M_GET, "/api/v1/targets", pl__ep_targets, false, "none: clients push"},
     {PL_M_GET, "/api/v1/status/buildinfo", pl__ep_buildinfo, false, "version"},
     {PL_M_GET, "/api/v1/status/runtimeinfo", pl__ep_runtimeinfo, false, "state of the process"},
+    {PL_M_GET, "/api/v1/status/queries", pl__ep_queries, false, "queries that wait or run"},
+    {PL_M_DELETE, "/api/v1/status/queries/*", pl__ep_query_kill, false, "end a query"},
+    {PL_M_POST, "/api/v1/status/queries/*/kill", pl__ep_query_kill, false, "the same"},
     {PL_M_GET, "/api/v1/status/flags", pl__ep_flags, false, "settings in force"},
     {PL_M_GET, "/api/v1/status/tsdb", pl__ep_tsdb, false, "the store in numbers"},
 };

@@ -23,6 +23,7 @@ extern const unsigned pl__n_commands;
 int pl_cmd_serve(int argc, char **argv);
 int pl_cmd_push(int argc, char **argv);
 int pl_cmd_query(int argc, char **argv);
+int pl_cmd_queries(int argc, char **argv);
 int pl_cmd_series(int argc, char **argv);
 int pl_cmd_labels(int argc, char **argv);
 int pl_cmd_import(int argc, char **argv);

@@ -54,6 +54,7 @@ static void bash(FILE *out)
         "' ;;\n"
         "    push) words='--format --precision --extra-label --url --tenant --help' ;;\n"
         "    query) words='--format --time --range --start --end --step --url --tenant --help' ;;\n"
+        "    queries) words='--kill --url --tenant --help' ;;\n"
         "    series|labels) words='--start --end --limit --url --tenant --help' ;;\n"
         "    export) words='--start --end --url --tenant --help' ;;\n"
         "    import|backup) words='--url --tenant --help' ;;\n"

@@ -22,6 +22,7 @@ const struct pl_command pl__commands[] = {
     {"serve", "run the server", pl_cmd_serve},
     {"push", "send samples from a file or standard input", pl_cmd_push},
     {"query", "ask PromQL: table, JSON, CSV or a plot", pl_cmd_query},
+    {"queries", "list the queries that run, or end one", pl_cmd_queries},
     {"series", "list series", pl_cmd_series},
     {"labels", "list label names, or the values of one", pl_cmd_labels},
     {"import", "send what export wrote", pl_cmd_import},

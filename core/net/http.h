@@ -15,8 +15,9 @@ struct pl_http_req {
     pl_str body;           /* whole, as sent (still content-encoded); borrowed until the reply */
     struct pl_arena arena; /* of this request; freed after the reply */
     struct pl_loop *loop;
-    pl_str peer; /* "127.0.0.1:4711" */
-    void *user;  /* the handler's own */
+    pl_str peer;       /* "127.0.0.1:4711" */
+    bool body_is_data; /* set by the handler: a body is not searched for parameters */
+    void *user;        /* the handler's own */
     /** Set by a handler that answers later: called on the loop when the client goes away before the
      *  answer. The request stays valid; pl_http_reply must still be called, and then drops. */
     void (*on_abort)(struct pl_http_req *req);
@@ -34,8 +35,8 @@ struct pl_http_handler {
 
 /** Header by name (ASCII case ignored); p = NULL if absent. */
 pl_str pl_http_header(const struct pl_http_req *req, const char *name);
-/** Parameter of the query string or, second, of an x-www-form-urlencoded body up to 10 MB,
- * percent-decoded into the arena; p = NULL if absent. */
+/** Parameter of a POST's or PUT's x-www-form-urlencoded body up to 10 MB, else of the query string,
+ * else of a multipart/form-data body; percent-decoded into the arena; p = NULL if absent. */
 pl_str pl_http_param(struct pl_http_req *req, const char *name);
 /** The i-th value of a repeated parameter; false when there are no more. */
 bool pl_http_param_at(struct pl_http_req *req, const char *name, size_t i, pl_str *out);

@@ -1,5 +1,8 @@
 /* Parameters: percent-coding (RFC 3986, 2.1), the query string and form bodies
- * (application/x-www-form-urlencoded, WHATWG URL 5). Any thread for the coding, else the loop. */
+ * (application/x-www-form-urlencoded, WHATWG URL 5; multipart/form-data). Their order is that of
+ * Go's net/http, which Prometheus' clients know: a urlencoded body before the query string, parts
+ * behind it. Any thread for the coding, else the loop. */
+#include "core/net/multipart.h"
 #include "core/net/request.h"
 
 static int hex(char c)
@@ -93,18 +96,29 @@ static void collect(struct pl__request *r, pl_str s)
     }
 }
 
+/* A body that may hold parameters. */
+static pl_str form_body(const struct pl__request *r)
+{
+    bool may = (r->pub.method == PL_POST || r->pub.method == PL_PUT) && !r->pub.body_is_data;
+    return may && r->pub.body.n <= FORM_BYTES_MAX ? r->pub.body : PL_STR_NULL;
+}
+
 static void make(struct pl__request *r)
 {
-    bool form_like = r->pub.body.n && r->pub.body.n <= FORM_BYTES_MAX && is_form(r);
-    pl_str form = form_like ? r->pub.body : PL_STR_NULL;
-    size_t n = count(r->pub.query) + count(form);
+    pl_str body = form_body(r), type = pl_http_header(&r->pub, "Content-Type");
+    pl_str form = body.n && is_form(r) ? body : PL_STR_NULL;
+    size_t parts = body.n ? pl__multipart(type, body, NULL, 0) : 0;
+    size_t n = count(r->pub.query) + count(form) + parts;
     r->params_made = true;
-    if (n) {
-        r->params = pl_arena_alloc(&r->pub.arena, n * 2 * sizeof(*r->params));
-        if (r->params) {
-            collect(r, r->pub.query);
-            collect(r, form);
-        }
+    if (!n) {
+        return;
+    }
+    r->params = pl_arena_alloc(&r->pub.arena, n * 2 * sizeof(*r->params));
+    if (r->params) {
+        collect(r, form);
+        collect(r, r->pub.query);
+        pl__multipart(type, body, r->params + 2 * r->n_params, parts);
+        r->n_params += parts;
     }
 }
 

@@ -185,6 +185,9 @@ int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
         return err;
     }
     ex->samples += w->col.n;
+    if (ex->conf->progress) {
+        *ex->conf->progress += w->col.n;
+    }
     if (raw) {
         return 0;
     }

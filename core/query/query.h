@@ -37,6 +37,8 @@ struct pl_query_conf {
     const _Atomic bool *cancel; /* may be NULL */
     bool strict;                /* Prometheus' language only: extensions are errors */
     bool raw_only;              /* do not answer from rollup tiers */
+    bool step_stats;            /* fill stats.step_samples */
+    _Atomic uint64_t *progress; /* samples read, as it goes; may be NULL */
     /** Functions that scripts registered, called as lua:name(...); may be NULL. */
     const struct pl_query_hooks *hooks;
     struct pl_query_cache *cache; /* steps of range queries are kept there; NULL: none */

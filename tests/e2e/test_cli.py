@@ -18,7 +18,7 @@ import wire
 NOW = int(time.time()) // 60 * 60 - 600  # ten minutes ago, on a minute
 STALE = struct.unpack("<d", struct.pack("<Q", 0x7ff0000000000002))[0]
 OK, FAILED, USAGE, UNREACHABLE, DAMAGE = range(5)
-COMMANDS = ("serve", "push", "query", "series", "labels", "import", "export", "backup", "restore",
+COMMANDS = ("serve", "push", "query", "queries", "series", "labels", "import", "export", "backup", "restore",
             "check-store", "completion", "version")
 
 

@@ -48,6 +48,7 @@ static struct pl__request *request(const char *query, const char *type, const ch
     pl_arena_init(&r->pub.arena, 0);
     r->pub.query = pl_str_c(query);
     r->pub.body = pl_str_c(form);
+    r->pub.method = PL_POST;
     if (type) {
         r->head.header[0] = (struct pl__header){PL_STR("content-type"), pl_str_c(type)};
         r->head.n_headers = 1;
@@ -66,7 +67,7 @@ static void parameters_come_from_query_and_form(void **state)
     struct pl__request *r =
         request("match%5B%5D=a&x=&match[]=b+c&&flag&match%5b]=%zz",
                 "application/x-www-form-urlencoded; charset=utf-8", "match[]=d%20e&query=up%7B%7D");
-    static const char *const want[] = {"a", "b c", "%zz", "d e"};
+    static const char *const want[] = {"d e", "a", "b c", "%zz"}; /* as in Go */
     pl_str v;
     (void)state;
     for (size_t i = 0; i < 4; i++) {
@@ -93,6 +94,39 @@ static void a_body_that_is_no_form_has_no_parameters(void **state)
     drop(r);
 }
 
+static void a_body_that_is_data_or_of_a_get_has_no_parameters(void **state)
+{
+    struct pl__request *r = request("a=1", "application/x-www-form-urlencoded", "x=1");
+    (void)state;
+    r->pub.body_is_data = true;
+    assert_null(pl_http_param(&r->pub, "x").p);
+    assert_true(pl_str_eq(pl_http_param(&r->pub, "a"), PL_STR("1")));
+    drop(r);
+    r = request("a=1", "application/x-www-form-urlencoded", "x=1");
+    r->pub.method = PL_GET;
+    assert_null(pl_http_param(&r->pub, "x").p);
+    drop(r);
+}
+
+static void parts_of_a_multipart_body_stand_behind_the_query_string(void **state)
+{
+    struct pl__request *r =
+        request("match[]=a", "multipart/form-data; charset=utf-8; boundary=\"x y\"",
+                "before\r\n--x y\r\nContent-Disposition: form-data; name=\"match[]\"\r\n\r\n"
+                "b\r\n+%41\r\n--x y\r\ncontent-disposition: form-data; name=query\r\n"
+                "Content-Type: text/plain\r\n\r\n\r\n--x y\r\nContent-Disposition: form-data; "
+                "name=\"f\"; filename=\"f\"\r\n\r\nfile\r\n--x y--\r\nbehind");
+    pl_str v;
+    (void)state;
+    assert_true(pl_http_param_at(&r->pub, "match[]", 0, &v) && pl_str_eq(v, PL_STR("a")));
+    assert_true(pl_http_param_at(&r->pub, "match[]", 1, &v) && pl_str_eq(v, PL_STR("b\r\n+%41")));
+    assert_false(pl_http_param_at(&r->pub, "match[]", 2, &v));
+    v = pl_http_param(&r->pub, "query");
+    assert_true(v.p && v.n == 0);
+    assert_null(pl_http_param(&r->pub, "f").p);
+    drop(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +134,8 @@ int main(void)
         cmocka_unit_test(a_wrong_escape_is_refused),
         cmocka_unit_test(parameters_come_from_query_and_form),
         cmocka_unit_test(a_body_that_is_no_form_has_no_parameters),
+        cmocka_unit_test(a_body_that_is_data_or_of_a_get_has_no_parameters),
+        cmocka_unit_test(parts_of_a_multipart_body_stand_behind_the_query_string),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

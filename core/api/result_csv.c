@@ -1,0 +1,190 @@
+/* Results as CSV (RFC 4180, lines end with \n): a row a sample. A column for each label that any
+ * series has, by name, empty where a series lacks it; then `timestamp` in seconds, then `value`.
+ * Any thread. */
+#include "core/api/internal.h"
+#include <stdlib.h>
+
+/* A cell, quoted where it has to be. */
+static void cell(struct pl_buf *out, pl_str s)
+{
+    bool plain = true;
+    for (size_t i = 0; i < s.n && plain; i++) {
+        plain = s.p[i] != ',' && s.p[i] != '"' && s.p[i] != '\n' && s.p[i] != '\r';
+    }
+    if (plain) {
+        pl_buf_str(out, s);
+        return;
+    }
+    pl_buf_u8(out, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '"') {
+            pl_buf_u8(out, '"');
+        }
+        pl_buf_u8(out, (uint8_t)s.p[i]);
+    }
+    pl_buf_u8(out, '"');
+}
+
+/* Names of labels, sorted; borrowed. */
+struct columns {
+    pl_str *name;
+    size_t n, cap;
+    bool failed;
+};
+
+static size_t place_of(const struct columns *c, pl_str name, bool *there)
+{
+    size_t lo = 0, hi = c->n;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        int cmp = pl_str_cmp(c->name[mid], name);
+        if (cmp == 0) {
+            *there = true;
+            return mid;
+        }
+        *(cmp < 0 ? &lo : &hi) = cmp < 0 ? mid + 1 : mid;
+    }
+    *there = false;
+    return lo;
+}
+
+static void add_columns(struct columns *c, pl_str canon)
+{
+    struct pl_label l;
+    bool there;
+    while (!c->failed && pl_labels_next(&canon, &l)) {
+        size_t at = place_of(c, l.name, &there);
+        if (there) {
+            continue;
+        }
+        if (c->n == c->cap) {
+            size_t cap = c->cap ? 2 * c->cap : 32;
+            pl_str *p = realloc(c->name, cap * sizeof(*p));
+            if (!p) {
+                c->failed = true;
+                return;
+            }
+            c->name = p;
+            c->cap = cap;
+        }
+        memmove(&c->name[at + 1], &c->name[at], (c->n - at) * sizeof(*c->name));
+        c->name[at] = l.name;
+        c->n++;
+    }
+}
+
+/* The cells of a series, a comma between them: both lists are sorted. */
+static void label_cells(struct pl_buf *out, const struct columns *c, pl_str canon)
+{
+    struct pl_label l;
+    bool more = pl_labels_next(&canon, &l);
+    for (size_t i = 0; i < c->n; i++) {
+        if (i) {
+            pl_buf_u8(out, ',');
+        }
+        if (more && pl_str_eq(l.name, c->name[i])) {
+            cell(out, l.value);
+            more = pl_labels_next(&canon, &l);
+        }
+    }
+}
+
+static void time_cell(struct pl_buf *out, int64_t t)
+{
+    char text[PL_NUMBER_MAX];
+    pl_buf_add(out, text, pl_number_time_ms(t, text));
+}
+
+static void value_cell(struct pl_buf *out, double v)
+{
+    char text[PL_NUMBER_MAX];
+    if (pl_is_histogram(v)) {
+        const struct pl_histogram *h = pl_result_histogram(v);
+        pl_buf_z(out, "\"{count:");
+        pl_buf_add(out, text, pl_number_text(h->count, text));
+        pl_buf_z(out, ", sum:");
+        pl_buf_add(out, text, pl_number_text(h->sum, text));
+        pl_buf_z(out, "}\"");
+    } else {
+        pl_buf_add(out, text, pl_number_text(v, text));
+    }
+}
+
+static void series(struct pl_buf *out, const struct pl_result *r, size_t n)
+{
+    struct columns c = {0};
+    struct pl_buf cells = PL_BUF_INIT;
+    for (size_t i = 0; i < n; i++) {
+        add_columns(&c, r->series[i].labels);
+    }
+    for (size_t i = 0; i < c.n; i++) {
+        cell(out, c.name[i]);
+        pl_buf_u8(out, ',');
+    }
+    pl_buf_z(out, "timestamp,value\n");
+    for (size_t i = 0; i < n; i++) {
+        const struct pl_result_series *s = &r->series[i];
+        pl_buf_clear(&cells);
+        label_cells(&cells, &c, s->labels);
+        if (c.n) {
+            pl_buf_u8(&cells, ',');
+        }
+        for (size_t k = 0; k < s->n; k++) {
+            pl_buf_str(out, pl_buf_view(&cells));
+            time_cell(out, s->t[k]);
+            pl_buf_u8(out, ',');
+            value_cell(out, s->v[k]);
+            pl_buf_u8(out, '\n');
+        }
+    }
+    out->failed |= c.failed || cells.failed;
+    free(c.name);
+    pl_buf_fini(&cells);
+}
+
+void pl__result_csv(struct pl_buf *out, const struct pl_result *r, const struct pl__shape *shape)
+{
+    size_t n = shape->limit && shape->limit < r->n ? (size_t)shape->limit : r->n;
+    if (r->type == PL_VALUE_VECTOR || r->type == PL_VALUE_MATRIX) {
+        series(out, r, n);
+        return;
+    }
+    pl_buf_z(out, "timestamp,value\n");
+    time_cell(out, r->t);
+    pl_buf_u8(out, ',');
+    if (r->type == PL_VALUE_STRING) {
+        cell(out, r->string);
+    } else {
+        value_cell(out, r->series[0].v[0]);
+    }
+    pl_buf_u8(out, '\n');
+}
+
+void pl__texts_csv(struct pl_buf *out, const char *heading, const pl_str *text, size_t n)
+{
+    pl_buf_z(out, heading);
+    pl_buf_u8(out, '\n');
+    for (size_t i = 0; i < n; i++) {
+        cell(out, text[i]);
+        pl_buf_u8(out, '\n');
+    }
+}
+
+void pl__labels_csv(struct pl_buf *out, const pl_str *canon, size_t n)
+{
+    struct columns c = {0};
+    for (size_t i = 0; i < n; i++) {
+        add_columns(&c, canon[i]);
+    }
+    for (size_t i = 0; i < c.n; i++) {
+        pl_buf_z(out, i ? "," : "");
+        cell(out, c.name[i]);
+    }
+    pl_buf_u8(out, '\n');
+    for (size_t i = 0; i < n; i++) {
+        label_cells(out, &c, canon[i]);
+        pl_buf_u8(out, '\n');
+    }
+    out->failed |= c.failed;
+    free(c.name);
+}
