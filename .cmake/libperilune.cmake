@@ -2,7 +2,7 @@
 # The version script names what the shared one exports.
 file(GLOB client_sources CONFIGURE_DEPENDS "core/client/*.c")
 if(client_sources)
-  set(inside base model codec store client)
+  set(inside base model codec kernel store client)
   set(objects "")
   foreach(folder ${inside})
     set_target_properties(pl_${folder} PROPERTIES POSITION_INDEPENDENT_CODE ON)

@@ -148,7 +148,7 @@ static bool worth_it(struct pl_tenant *t, struct pl_engine_tenant *et)
     void *arg[2] = {t, look};
     struct pl__command c = {.run = count_living, .arg = arg};
     bool worth = (!et || t->s->engine->ops->live(et, set_range, look) >= 0) &&
-                 pl__apply_run(t->s, &c) >= 0 &&
+                 pl__rollup_live(t, set_range, look) >= 0 && pl__apply_run(t->s, &c) >= 0 &&
                  look->end - unmarked(look) < pl_series_count(t->series);
     gc_free(look);
     return worth;
@@ -174,6 +174,7 @@ static int forget_series(struct pl_tenant *t)
         return 0;
     }
     int rc = et ? t->s->engine->ops->live(et, set_range, gc) : 0;
+    rc = rc < 0 ? rc : pl__rollup_live(t, set_range, gc);
     if (rc >= 0) {
         struct pl__command c = {.run = drop_unmarked, .arg = t};
         rc = pl__apply_run(t->s, &c);
@@ -193,15 +194,25 @@ static int compact_tenant(struct pl_tenant *t, bool all)
 {
     struct pl_store *s = t->s;
     struct pl_engine_tenant *et = atomic_load(&t->et);
-    int rc = 0;
-    if (et && s->conf.retention_ms > 0) {
-        rc = s->engine->ops->retain(et, pl__retention_start(s));
+    int rc = pl__rollup_pass(t, all), r; /* before runs are merged, or go */
+    if (rc == PL_ECLOSED) {
+        return rc;
     }
-    if (et) {
-        int r = seal(s, et, all);
+    if (et && s->conf.retention_ms > 0) {
+        /* A tier that cannot be written is no reason to keep what fills the disk. */
+        int64_t start = pl__retention_start(s);
+        r = pl__rollup_cut(t, start - (start % PL__DAY_MS + PL__DAY_MS) % PL__DAY_MS);
+        rc = r < 0 ? r : rc;
+        r = s->engine->ops->retain(et, start);
         rc = r < 0 ? r : rc;
     }
-    int r = rc == PL_ECLOSED ? rc : forget_series(t);
+    if (et) {
+        r = seal(s, et, all);
+        rc = r < 0 ? r : rc;
+    }
+    r = rc == PL_ECLOSED ? rc : pl__rollup_tend(t, all);
+    rc = r < 0 ? r : rc;
+    r = rc == PL_ECLOSED ? rc : forget_series(t);
     return r < 0 ? r : rc;
 }
 

@@ -87,6 +87,7 @@ static const struct pl_engine_ops ops = {
     .records = pl__catalogue_records,
     .view = pl__db_view,
     .view_free = pl__db_view_free,
+    .view_since = pl__db_view_since,
     .view_filter = pl__db_view_filter,
     .cursor = pl__db_cursor,
     .cursor_free = pl__db_cursor_free,

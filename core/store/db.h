@@ -333,6 +333,7 @@ bool pl__db_name_ok(pl_str name);
 int pl__db_write(struct pl_engine_tenant *t, const struct pl_flush *f);
 int pl__db_view(struct pl_engine_tenant *t, int64_t t0, int64_t t1, struct pl_view **out);
 void pl__db_view_free(struct pl_view *v);
+int pl__db_view_since(struct pl_view *v, uint64_t seq, struct pl_view **out);
 size_t pl__db_view_filter(struct pl_view *v, uint32_t *ids, size_t n);
 int pl__db_cursor(struct pl_view *v, struct pl_cursor **out);
 void pl__db_cursor_free(struct pl_cursor *c);

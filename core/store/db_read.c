@@ -96,6 +96,23 @@ void pl__db_view_free(struct pl_view *v)
     free(v);
 }
 
+int pl__db_view_since(struct pl_view *v, uint64_t seq, struct pl_view **out)
+{
+    struct pl_db_run **runs = calloc(v->n_runs + 1, sizeof *runs);
+    size_t n = 0;
+    if (!runs) {
+        return PL_ENOMEM;
+    }
+    for (size_t i = 0; i < v->n_runs; i++) {
+        if (v->runs[i]->m.last_seq > seq) {
+            runs[n++] = v->runs[i];
+        }
+    }
+    int err = pl__db_view_of(v->t, v->state, runs, n, v->t0, v->t1, out);
+    free(runs);
+    return err;
+}
+
 /** The union of all ids, made once; NULL when it is not known. */
 static const roaring_bitmap_t *view_ids(struct pl_view *v)
 {

@@ -74,6 +74,9 @@ struct pl_engine_ops {
     /** Pin the runs that touch [t0, t1]. */
     int (*view)(struct pl_engine_tenant *t, int64_t t0, int64_t t1, struct pl_view **out);
     void (*view_free)(struct pl_view *v);
+    /** Of a view the runs that have numbers above seq (a merged one may have lower ones besides);
+     *  freed before it. */
+    int (*view_since)(struct pl_view *v, uint64_t seq, struct pl_view **out);
     /** Keep of ids (ascending) those with samples in the view; returns how many. */
     size_t (*view_filter)(struct pl_view *v, uint32_t *ids, size_t n);
     int (*cursor)(struct pl_view *v, struct pl_cursor **out);

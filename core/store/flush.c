@@ -150,6 +150,7 @@ static int do_pending(struct pl_tenant *t, struct pl__pending *p)
     int rc = PL_FAULT("flush.erase");
     if (rc >= 0 && et && p->n_ids) {
         rc = t->s->engine->ops->erase(et, p->ids, p->n_ids, p->t0, p->t1, p->seq);
+        rc = rc < 0 ? rc : pl__rollup_erase(t, p->ids, p->n_ids, p->t0, p->t1);
     }
     return rc;
 }

@@ -2,26 +2,8 @@
  * flushed in between is in both, and merges away), then resolves matchers and keeps the series that
  * have samples in the range. A reader decodes: engine columns, then generations from old to new
  * over them; where they do not overlap, which is the rule, that is an append. */
-#include "core/store/columns.h"
-#include "core/store/tenant.h"
+#include "core/store/select_impl.h"
 #include <stdlib.h>
-
-struct pl_select {
-    struct pl_tenant *t;
-    struct pl_head_gen **gens; /* oldest first */
-    size_t n_gens;
-    struct pl_view *view; /* NULL: the engine has nothing */
-    int64_t t0;           /* nothing older, whoever asks: retention */
-    uint32_t *ids;
-    size_t n;
-};
-
-struct pl_reader {
-    struct pl_select *s;
-    struct pl_cursor *cursor;
-    struct pl_columns head, scratch;
-    struct pl_read_stats stats;
-};
 
 /** Set a bit for each id of `some` that stands in `all` (both ascending). */
 static void mark(uint64_t *bits, const uint32_t *all, size_t n, const uint32_t *some, size_t n_some)
@@ -34,7 +16,19 @@ static void mark(uint64_t *bits, const uint32_t *all, size_t n, const uint32_t *
     }
 }
 
-/** Keep of s->ids those with samples in [t0, t1], wherever they are. */
+struct marks {
+    uint64_t *bits;
+    const struct pl_select *s;
+};
+
+static void mark_found(void *ctx, const uint32_t *ids, size_t n)
+{
+    struct marks *m = ctx;
+    mark(m->bits, m->s->ids, m->s->n, ids, n);
+}
+
+/** Keep of s->ids those with samples in [t0, t1], wherever they are, or with buckets from before
+ *  the retention of samples. */
 static int keep_with_samples(struct pl_select *s, int64_t t0, int64_t t1)
 {
     if (s->n == 0) {
@@ -43,7 +37,7 @@ static int keep_with_samples(struct pl_select *s, int64_t t0, int64_t t1)
     uint64_t *bits = calloc(s->n / 64 + 1, sizeof *bits);
     uint32_t *some = malloc(s->n * sizeof *some);
     int rc = bits && some ? 0 : PL_ENOMEM;
-    for (size_t g = 0; g <= s->n_gens && rc == 0; g++) {
+    for (size_t g = 0; g <= s->n_gens && rc == 0 && t0 <= t1; g++) {
         bool engine = g == s->n_gens;
         if (engine && !s->view) {
             break;
@@ -52,6 +46,11 @@ static int keep_with_samples(struct pl_select *s, int64_t t0, int64_t t1)
         size_t n = engine ? s->t->s->engine->ops->view_filter(s->view, some, s->n)
                           : pl_head_filter(s->gens[g], some, s->n, t0, t1);
         mark(bits, s->ids, s->n, some, n);
+    }
+    if (rc == 0 && s->from < t0) {
+        struct marks m = {bits, s};
+        rc =
+            pl__rollup_filter(s->t, s->ids, s->n, s->from, s->to < t0 ? s->to : t0, mark_found, &m);
     }
     size_t kept = 0;
     for (size_t i = 0; i < s->n && rc == 0; i++) {
@@ -84,10 +83,12 @@ int pl_select_new(struct pl_tenant *t, const struct pl_selector *sel, size_t n_s
         return PL_ENOMEM;
     }
     s->t = t;
+    s->from = t0;
+    s->to = t1;
     s->t0 = pl__retention_start(t->s);
     t0 = t0 > s->t0 ? t0 : s->t0;
     int rc = pin(s, t0, t1);
-    if (rc >= 0 && t0 <= t1) {
+    if (rc >= 0 && (t0 <= t1 || (t->s->rollup.n && s->from <= t1))) {
         rc = pl_series_find(t->series, sel, n_sel, &s->ids, &s->n);
         rc = rc < 0 ? rc : keep_with_samples(s, t0, t1);
     }
@@ -154,18 +155,17 @@ void pl_reader_free(struct pl_reader *r)
     if (r->cursor) {
         r->s->t->s->engine->ops->cursor_free(r->cursor);
     }
+    pl__reader_tiers_free(r);
     pl_columns_fini(&r->head);
     pl_columns_fini(&r->scratch);
     free(r);
 }
 
-int pl_reader_read(struct pl_reader *r, size_t i, int64_t t0, int64_t t1, size_t max_samples,
-                   struct pl_columns *out)
+int pl__reader_samples(struct pl_reader *r, uint32_t id, int64_t t0, int64_t t1,
+                       struct pl_columns *out)
 {
     struct pl_select *s = r->s;
-    uint32_t id = s->ids[i];
     int damaged = 0, rc = 0;
-    t0 = t0 > s->t0 ? t0 : s->t0;
     pl_columns_clear(out);
     if (r->cursor) {
         rc = s->t->s->engine->ops->read(r->cursor, id, t0, t1, out, &r->stats);
@@ -177,10 +177,15 @@ int pl_reader_read(struct pl_reader *r, size_t i, int64_t t0, int64_t t1, size_t
         r->stats.samples += rc < 0 ? 0 : r->head.n;
         rc = rc < 0 ? rc : pl_columns_merge(out, &r->head, &r->scratch);
     }
-    if (rc >= 0 && max_samples && out->n > max_samples) {
-        rc = PL_ELIMIT;
-    }
     return rc < 0 ? rc : damaged;
+}
+
+int pl_reader_read(struct pl_reader *r, size_t i, int64_t t0, int64_t t1, size_t max_samples,
+                   struct pl_columns *out)
+{
+    int64_t start = r->s->t0;
+    int rc = pl__reader_samples(r, r->s->ids[i], t0 > start ? t0 : start, t1, out);
+    return (rc >= 0 || rc == PL_ECORRUPT) && max_samples && out->n > max_samples ? PL_ELIMIT : rc;
 }
 
 void pl_reader_stats(const struct pl_reader *r, struct pl_read_stats *out) { *out = r->stats; }

@@ -9,6 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+static const struct pl_tier default_tiers[] = {
+    {5 * 60 * 1000, 180 * PL__DAY_MS},
+    {60 * 60 * 1000, 2 * 365 * PL__DAY_MS},
+};
+
 void pl_store_conf_default(struct pl_store_conf *c)
 {
     *c = (struct pl_store_conf){
@@ -21,6 +26,8 @@ void pl_store_conf_default(struct pl_store_conf *c)
         .journal_file_bytes = (size_t)64 << 20,
         .journal_queue_bytes = (size_t)256 << 20,
         .disk_reserve_bytes = 256ull << 20,
+        .tiers = default_tiers,
+        .n_tiers = sizeof default_tiers / sizeof *default_tiers,
         .max_batch_partitions = 400,
         .max_tenants = 1000,
         .idem_max = 100000,
@@ -135,6 +142,7 @@ static void store_free(struct pl_store *s)
     if (s->engine) {
         s->engine->ops->close(s->engine);
     }
+    pl__rollup_close(s);
     if (s->lock_fd >= 0) {
         close(s->lock_fd);
     }
@@ -165,8 +173,10 @@ int pl_store_open(const struct pl_store_conf *conf, struct pl_store **out, char 
     int64_t begin = pl_mono_ns(s->conf.clock);
     pl__store_metrics(s);
     int rc = lock_dir(s, why, n_why);
+    rc = rc < 0 ? rc : pl__rollup_init(s, why, n_why);
     rc = rc < 0 ? rc : pl__tenants_load(s, why, n_why);
     rc = rc < 0 ? rc : open_engine(s, why, n_why);
+    rc = rc < 0 ? rc : pl__rollup_open(s, why, n_why);
     rc = rc < 0 ? rc : pl__start(s, why, n_why);
     if (rc >= 0) {
         pl_rows_fini(&s->rows); /* a start's worth of room is not needed again */

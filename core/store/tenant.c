@@ -50,6 +50,7 @@ void pl__tenant_free(struct pl_tenant *t)
     pl__gc_abandon(t);
     pl__touched_free(t);
     pl_head_gen_unref(t->cur);
+    pl__rollup_tenant_fini(t);
     pl_series_free(t->series);
     pl_idem_table_free(t->idem);
     pl_metadata_table_free(t->metadata);
@@ -82,6 +83,7 @@ static int tenant_new(struct pl_store *s, uint32_t number, pl_str name, struct p
     rc = rc < 0 ? rc : pl_idem_table_new(s->conf.idem_max, s->conf.clock, &t->idem);
     rc = rc < 0 ? rc : pl_metadata_table_new(&t->metadata);
     rc = rc < 0 ? rc : pl_head_gen_new(&t->cur);
+    rc = rc < 0 ? rc : pl__rollup_tenant_init(t);
     if (rc < 0) {
         pl__tenant_free(t);
         return rc;

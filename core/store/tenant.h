@@ -11,6 +11,7 @@
 #include "core/store/idem.h"
 #include "core/store/journal.h"
 #include "core/store/metadata.h"
+#include "core/store/rollup.h"
 #include "core/store/series.h"
 #include "core/store/store.h"
 #include <stdatomic.h>
@@ -72,6 +73,7 @@ struct pl_tenant {
     struct pl_series *series;
     struct pl_idem_table *idem;
     struct pl_metadata_table *metadata;
+    struct pl__tenant_tiers tiers;
     _Atomic(struct pl_engine_tenant *) et; /* NULL until the first flush */
 
     pthread_mutex_t heads_lock;
@@ -105,6 +107,7 @@ struct pl_store {
     char *dir;
     int lock_fd;
     struct pl_engine *engine;
+    struct pl__rollup rollup;
     struct pl_journal *journal;
 
     pthread_mutex_t tenants_lock; /* creation; readers go by n_tenants */

@@ -12,6 +12,7 @@ struct memory_sample {
     uint32_t id;
     int64_t t;
     double v;
+    uint64_t seq;           /* of its run; set where samples are merged */
     struct memory_bytes *h; /* behind a boxed value */
 };
 struct memory_bytes {
@@ -105,7 +106,7 @@ static inline void memory_run_add(struct memory_run *r, uint32_t id, int64_t t, 
         r->cap = r->cap ? 2 * r->cap : 256;
         r->s = realloc(r->s, r->cap * sizeof *r->s);
     }
-    r->s[r->n++] = (struct memory_sample){id, t, v, NULL};
+    r->s[r->n++] = (struct memory_sample){id, t, v, 0, NULL};
 }
 
 static inline struct memory_bytes *memory_keep(struct pl_engine_tenant *t, pl_str bytes)
@@ -246,7 +247,8 @@ static inline struct memory_sample *memory_merged(struct pl_engine_tenant *t, in
         for (size_t j = 0; j < t->runs[i].n; j++) {
             struct memory_sample *s = &t->runs[i].s[j];
             if (s->t >= t0 && s->t <= t1 && !memory_hidden(t, &t->runs[i], s)) {
-                all[n++] = (struct memory_ranked){*s, i};
+                all[n] = (struct memory_ranked){*s, i};
+                all[n++].s.seq = t->runs[i].last_seq;
             }
         }
     }
@@ -279,6 +281,20 @@ static inline void memory_view_free(struct pl_view *v)
 {
     free(v->s);
     free(v);
+}
+
+static inline int memory_view_since(struct pl_view *v, uint64_t seq, struct pl_view **out)
+{
+    struct pl_view *x = calloc(1, sizeof *x);
+    x->t = v->t;
+    x->s = malloc((v->n + 1) * sizeof *x->s);
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->s[i].seq > seq) {
+            x->s[x->n++] = v->s[i];
+        }
+    }
+    *out = x;
+    return 0;
 }
 
 static inline size_t memory_place(const struct pl_view *v, uint32_t id)
@@ -476,6 +492,7 @@ static const struct pl_engine_ops memory_engine_ops = {
     .records = memory_records,
     .view = memory_view,
     .view_free = memory_view_free,
+    .view_since = memory_view_since,
     .view_filter = memory_view_filter,
     .cursor = memory_cursor,
     .cursor_free = memory_cursor_free,

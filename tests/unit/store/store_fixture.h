@@ -33,6 +33,7 @@ static inline void fixture_begin(struct fixture *f)
     f->conf.journal_file_bytes = 1 << 20;
     f->conf.disk_reserve_bytes = 0;
     f->conf.durability = PL_DURABLE_PROCESS;
+    f->conf.n_tiers = 0; /* rollup_test.c has them */
 }
 
 static inline void fixture_open(struct fixture *f)

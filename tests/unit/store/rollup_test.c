@@ -1,0 +1,267 @@
+/* Rollup tiers over a store: what a reader gives is what brute force over the samples gives, after
+ * any sequence of writes (late, repeated, with resets, markers and NaN), flushes, compactions,
+ * deletions, restarts and crashes. */
+#include "core/model/histogram.h"
+#include "tests/unit/store/store_fixture.h"
+#include <math.h>
+
+#define MINUTE  60000ll
+#define HOUR    (60 * MINUTE)
+#define DAY     (24 * HOUR)
+#define SERIES  5
+#define PLACES  4000 /* times a series can have samples at */
+#define PLACE_0 ((NOW_MS / HOUR - 8) * HOUR)
+#define STALE   pl_bits_f64(PL_STALE_BITS)
+
+static const struct pl_tier tiers[] = {{MINUTE, 0}, {5 * MINUTE, 180 * DAY}, {HOUR, 730 * DAY}};
+#define N_TIERS (sizeof tiers / sizeof *tiers)
+
+struct world {
+    struct fixture f;
+    bool lmdb;
+    uint64_t seed;
+    bool there[SERIES][PLACES];
+    double v[SERIES][PLACES];
+    double counter[SERIES];
+};
+
+static uint32_t dice(struct world *w, uint32_t n)
+{
+    w->seed = w->seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)(w->seed >> 33) % n;
+}
+
+/* Irregular: some places lie exactly on the ends of buckets. */
+static int64_t time_of(size_t place)
+{
+    return PLACE_0 + (int64_t)place * 9000 + (place % 20 ? (int64_t)place % 5 : 0);
+}
+
+static void world_open(struct world *w)
+{
+    w->f.conf.engine = w->lmdb ? NULL : &w->f.memory->base;
+    fixture_open(&w->f);
+}
+
+static void world_begin(struct world *w, bool lmdb, uint64_t seed)
+{
+    memset(w, 0, sizeof *w);
+    fixture_begin(&w->f);
+    w->lmdb = lmdb;
+    w->seed = seed;
+    w->f.conf.tiers = tiers;
+    w->f.conf.n_tiers = N_TIERS;
+    world_open(w);
+}
+
+/* ------------------------------------------------------------------------------ brute force */
+
+/** Values of the bucket that ends at `end`; false: it has no samples. */
+static bool brute(const struct world *w, uint32_t series, int64_t end, int64_t resolution,
+                  double out[PL_TIER_VALUES])
+{
+    double v[PLACES], t[PLACES], sum = 0;
+    size_t n = 0;
+    int64_t from = (end - resolution - PLACE_0) / 9000 - 1;
+    for (size_t p = from < 0 ? 0 : (size_t)from; p < PLACES && time_of(p) <= end; p++) {
+        int64_t at = time_of(p);
+        if (w->there[series][p] && at > end - resolution && at <= end &&
+            !pl_is_stale(w->v[series][p])) {
+            t[n] = (double)at;
+            v[n++] = w->v[series][p];
+        }
+    }
+    if (n == 0) {
+        return false;
+    }
+    double lo = NAN, hi = NAN, inc = v[n - 1] - v[0];
+    for (size_t i = 0; i < n; i++) {
+        sum += v[i];
+        lo = isnan(lo) || v[i] < lo ? v[i] : lo;
+        hi = isnan(hi) || v[i] > hi ? v[i] : hi;
+        inc += i && v[i] < v[i - 1] ? v[i - 1] : 0;
+    }
+    const double all[PL_TIER_VALUES] = {(double)n, sum, lo,   hi,      v[0],
+                                        v[n - 1],  inc, t[0], t[n - 1]};
+    memcpy(out, all, sizeof all);
+    return true;
+}
+
+static bool alike(double a, double b)
+{
+    return (isnan(a) && isnan(b)) || a == b || fabs(a - b) <= 1e-9 * (fabs(a) + fabs(b) + 1);
+}
+
+static void check_series(struct world *w, struct pl_reader *r, size_t i, uint32_t series,
+                         size_t tier, int64_t t0, int64_t t1, unsigned want)
+{
+    struct pl_tier_columns c = {0};
+    int64_t res = tiers[tier].resolution_ms;
+    size_t at = 0;
+    assert_int_equal(pl_reader_tier(r, i, tier, t0, t1, want, &c), 0);
+    for (int64_t end = (PLACE_0 / res - 1) * res; end <= NOW_MS + 4 * HOUR; end += res) {
+        double expected[PL_TIER_VALUES];
+        if (end < t0 || end > t1 || !brute(w, series, end, res, expected)) {
+            continue;
+        }
+        if (at >= c.n || c.t[at] != end) {
+            fail_msg("series %u tier %zu: bucket %lld is missing (there: %lld of %zu)", series,
+                     tier, (long long)end, (long long)(at < c.n ? c.t[at] : 0), c.n);
+        }
+        for (int k = 0; k < PL_TIER_VALUES; k++) {
+            if ((want >> k & 1) && !alike(c.v[k][at], expected[k])) {
+                fail_msg("series %u tier %zu bucket %lld value %d: %.17g, not %.17g", series, tier,
+                         (long long)end, k, c.v[k][at], expected[k]);
+            }
+        }
+        at++;
+    }
+    assert_int_equal(at, c.n);
+    pl_tier_columns_fini(&c);
+}
+
+static void check(struct world *w)
+{
+    struct pl_selector sel = select_all();
+    struct pl_select *s;
+    struct pl_reader *r;
+    int64_t t0 = INT64_MIN, t1 = INT64_MAX;
+    if (dice(w, 2)) {
+        t0 = (PLACE_0 + (int64_t)dice(w, 8) * HOUR) / HOUR * HOUR;
+        t1 = t0 + (int64_t)dice(w, 5) * HOUR;
+    }
+    /* the select has whole buckets: from one resolution before the first end */
+    assert_int_equal(
+        pl_select_new(w->f.t, &sel, 1, t0 == INT64_MIN ? t0 : t0 - HOUR + 1, t1, 0, &s), 0);
+    assert_int_equal(pl_reader_new(s, &r), 0);
+    for (size_t i = 0; i < pl_select_count(s); i++) {
+        for (size_t tier = 0; tier < N_TIERS; tier++) {
+            unsigned want = dice(w, 3) ? (1u << PL_TIER_VALUES) - 1 : 1 + dice(w, 511);
+            check_series(w, r, i, index_of(s, i), tier, t0, t1, want);
+        }
+    }
+    pl_reader_free(r);
+    pl_select_free(s);
+}
+
+/* -------------------------------------------------------------------------------- what happens */
+
+static void write_some(struct world *w)
+{
+    struct pl_batch *b;
+    assert_int_equal(pl_batch_new(w->f.t, &b), 0);
+    size_t n = 1 + dice(w, 200), at = dice(w, PLACES), step = dice(w, 3);
+    bool behind_now = dice(w, 4) != 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t series = dice(w, SERIES), id;
+        size_t p = step ? (at + i * step) % PLACES : dice(w, PLACES);
+        if (behind_now && time_of(p) > pl_now_ms(&w->f.clock)) {
+            continue;
+        }
+        double v = w->counter[series] += dice(w, 100) / 8.0;
+        switch (dice(w, 20)) {
+        case 0:
+            v = STALE;
+            break;
+        case 1:
+            v = NAN;
+            break;
+        case 2:
+            w->counter[series] = v = 0;
+            break;
+        }
+        assert_true(intern(w->f.t, series, &id) >= 0);
+        assert_int_equal(pl_batch_add(b, id, time_of(p), v), 0);
+        w->there[series][p] = true;
+        w->v[series][p] = v;
+    }
+    assert_int_equal(write_wait(b), 0);
+}
+
+static void erase_some(struct world *w)
+{
+    char text[16], why[64];
+    uint32_t series = dice(w, SERIES);
+    int64_t t0 = PLACE_0 + dice(w, 36000) * 1000ll, t1 = t0 + dice(w, 3) * dice(w, 7200) * 1000ll;
+    t0 = dice(w, 3) ? t0 : t0 / HOUR * HOUR + 1;
+    t1 = dice(w, 3) ? t1 : t1 / (5 * MINUTE) * (5 * MINUTE);
+    t1 = t1 < t0 ? t0 : t1;
+    int k = snprintf(text, sizeof text, "%06u", series);
+    struct pl_matcher m;
+    assert_int_equal(
+        pl_matcher_init(&m, PL_MATCH_EQ, PL_STR("n"), (pl_str){text, (size_t)k}, why, sizeof why),
+        0);
+    uint64_t n;
+    assert_int_equal(pl_store_erase(w->f.t, &(struct pl_selector){&m, 1}, 1, t0, t1, &n), 0);
+    pl_matcher_fini(&m);
+    for (size_t p = 0; p < PLACES; p++) {
+        if (time_of(p) >= t0 && time_of(p) <= t1) {
+            w->there[series][p] = false;
+        }
+    }
+}
+
+static void something(struct world *w)
+{
+    switch (dice(w, 12)) {
+    case 0:
+    case 1:
+        assert_int_equal(pl_store_flush(w->f.s), 0);
+        break;
+    case 2:
+    case 3:
+        assert_int_equal(pl_store_compact(w->f.s), 0);
+        break;
+    case 4:
+        erase_some(w);
+        break;
+    case 5:
+        fixture_close(&w->f);
+        world_open(w);
+        break;
+    case 6:
+        if (dice(w, 4) == 0) {
+            fixture_crash(&w->f);
+            world_open(w);
+        }
+        break;
+    case 7:
+        atomic_fetch_add(&w->f.hand.ms, (int64_t)dice(w, 20) * MINUTE);
+        break;
+    default:
+        write_some(w);
+    }
+}
+
+static void live_and_check(bool lmdb, uint64_t seeds, int steps)
+{
+    struct world *w = malloc(sizeof *w);
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        world_begin(w, lmdb, seed);
+        for (int i = 0; i < steps; i++) {
+            something(w);
+            check(w);
+        }
+        fixture_end(&w->f);
+    }
+    free(w);
+}
+
+TEST(a_reader_gives_what_brute_force_gives_after_anything_over_memory)
+{
+    live_and_check(false, 4, 50);
+}
+
+TEST(a_reader_gives_what_brute_force_gives_after_anything_over_partitions)
+{
+    live_and_check(true, 2, 50);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reader_gives_what_brute_force_gives_after_anything_over_memory),
+        cmocka_unit_test(a_reader_gives_what_brute_force_gives_after_anything_over_partitions),
+    };
+    return cmocka_run_group_tests_name("store/rollup", tests, NULL, NULL);
+}
