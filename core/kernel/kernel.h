@@ -122,6 +122,27 @@ enum pl_rate { PL_RATE, PL_INCREASE, PL_DELTA, PL_IRATE, PL_IDELTA };
 void pl_rate(enum pl_rate op, const int64_t *t, const double *v, const struct pl_windows *w,
              const uint32_t *from, const uint32_t *to, double *out);
 
+/** What rate, increase and delta of one column of timestamps come to before there are values: made
+ *  once for all series that share timestamps and windows. Memory is the caller's. */
+struct pl_rate_plan {
+    size_t n;
+    bool counter;
+    double per_second;         /* RATE: the window in seconds; else 0 */
+    const uint32_t *from, *to; /* borrowed */
+    double *factor;            /* by which a difference is stretched where nothing else holds */
+    double *sampled, *to_start, *to_end; /* seconds */
+};
+/** Bytes of memory for n windows. */
+size_t pl_rate_plan_bytes(size_t n);
+void pl_rate_plan_make(struct pl_rate_plan *p, enum pl_rate op, const int64_t *t,
+                       const struct pl_windows *w, const uint32_t *from, const uint32_t *to,
+                       void *memory);
+/** pl_rate over v[0..n_v), bit by bit. op must be RATE, INCREASE or DELTA.
+ *  @param scratch  room for 2 * n_v values
+ *  @return false: so many resets in so many windows that pl_rate should take them in pieces */
+bool pl_rate_planned(const struct pl_rate_plan *p, const double *v, size_t n_v, double *scratch,
+                     double *out);
+
 /* --- quantile.c --- */
 
 /** Interpolated as Prometheus does: -Inf for q < 0, +Inf for q > 1, NaN for q = NaN or n = 0. NaN

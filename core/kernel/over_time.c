@@ -23,17 +23,38 @@ void pl_windows_find(const int64_t *t, size_t n, const struct pl_windows *w, uin
     }
 }
 
+#ifdef PL__X86
+#include <immintrin.h>
+
+/** Values before the first four with a marker among them. */
+PL__AVX2 static size_t fresh_avx2(const double *v, size_t n)
+{
+    const __m256i marker = _mm256_set1_epi64x((int64_t)PL_ABSENT_BITS);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(v + i));
+        if (_mm256_movemask_epi8(_mm256_cmpeq_epi64(x, marker))) {
+            break;
+        }
+    }
+    return i;
+}
+#endif
+
 size_t pl_drop_stale(int64_t *t, double *v, size_t n)
 {
-    uint64_t any = 0;
-    for (size_t i = 0; i < n; i++) {
-        any |= pl_f64_bits(v[i]) == PL_ABSENT_BITS;
+    size_t i = 0;
+#ifdef PL__X86
+    i = pl__avx2() ? fresh_avx2(v, n) : 0;
+#endif
+    while (i < n && !pl_is_absent(v[i])) {
+        i++;
     }
-    if (!any) {
+    if (i == n) {
         return n;
     }
-    size_t m = 0;
-    for (size_t i = 0; i < n; i++) {
+    size_t m = i;
+    for (; i < n; i++) {
         if (!pl_is_absent(v[i])) {
             t[m] = t[i];
             v[m++] = v[i];

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define SAMPLES_TOLD 16384 /* a worker keeps so many to itself before it counts them for all */
+
 #define TIME_MAX 900000000000000000ll /* ms; keeps sums of times and ranges within 64 bits */
 
 struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f,
@@ -123,8 +125,19 @@ int pl__worker_init(struct pl__worker *w, struct pl__exec *ex, const struct pl__
     return c->set ? ex->src->ops->reader_new(c->set, &w->reader) : 0;
 }
 
+/** Count for all what a worker counted for itself. */
+static void tell(struct pl__worker *w)
+{
+    w->ex->samples += w->samples;
+    if (w->ex->conf->progress) {
+        *w->ex->conf->progress += w->samples;
+    }
+    w->samples = 0;
+}
+
 void pl__worker_fini(struct pl__worker *w)
 {
+    tell(w);
     if (w->reader) {
         struct pl_read_stats stats = {0};
         w->ex->src->ops->stats(w->reader, &stats);
@@ -136,6 +149,8 @@ void pl__worker_fini(struct pl__worker *w)
     free(w->hi);
     free(w->row);
     free(w->scratch);
+    free(w->times);
+    free(w->plan_memory);
 }
 
 /** The present steps of an inner row as samples. */
@@ -171,7 +186,10 @@ int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
     if (c->inner) {
         return read_inner(w, i);
     }
-    uint64_t limit = ex->conf->max_samples, used = ex->samples;
+    if (w->samples >= SAMPLES_TOLD) {
+        tell(w);
+    }
+    uint64_t limit = ex->conf->max_samples, used = ex->samples + w->samples;
     if (limit && used >= limit) {
         return PL_ELIMIT;
     }
@@ -184,10 +202,7 @@ int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
     if (err < 0) {
         return err;
     }
-    ex->samples += w->col.n;
-    if (ex->conf->progress) {
-        *ex->conf->progress += w->col.n;
-    }
+    w->samples += w->col.n;
     if (raw) {
         return 0;
     }

@@ -113,6 +113,13 @@ struct pl__worker {
     uint32_t *lo, *hi; /* windows, one per step */
     double *row, *scratch;
     size_t steps_cap, scratch_cap;
+    uint64_t samples; /* read, not yet told to ex */
+    /* The timestamps for which lo, hi and plan were made: series of one scrape share theirs. */
+    int64_t *times;
+    size_t n_times, times_cap;
+    const struct pl__rows *times_of; /* NULL: for none */
+    struct pl_rate_plan plan;
+    double *plan_memory;
 };
 int pl__worker_init(struct pl__worker *w, struct pl__exec *ex, const struct pl__cols *c);
 void pl__worker_fini(struct pl__worker *w);
@@ -187,7 +194,9 @@ struct pl__rows {
     struct pl__cols cols;
     struct pl__refs refs;
     pl__range_fn range; /* NULL: instant selector */
-    bool as_time;       /* the time of the sample in seconds instead of its value */
+    bool planned;       /* range is rate, increase or delta: by `rate`, with a plan */
+    enum pl_rate rate;
+    bool as_time; /* the time of the sample in seconds instead of its value */
     int64_t range_ms, eval0, eval_step;
     const double *p1, *p2, *p3;
     bool p1_same, floats_only; /* floats_only: the function does not know histograms */

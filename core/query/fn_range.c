@@ -273,6 +273,14 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
         .p1_same = true,
         .range_ms = range->kind == PL__SUBQUERY ? range->sub.range_ms : range->sel.range_ms,
     };
+    static const int rates[] = {[PL__RANGE_RATE] = PL_RATE + 1,
+                                [PL__RANGE_INCREASE] = PL_INCREASE + 1,
+                                [PL__RANGE_DELTA] = PL_DELTA + 1};
+    size_t which = (size_t)e->call.fn->which;
+    if (which < sizeof rates / sizeof *rates && rates[which]) {
+        out->planned = true;
+        out->rate = (enum pl_rate)(rates[which] - 1);
+    }
     for (size_t s = 1; p[0] && s < f->n; s++) {
         out->p1_same = out->p1_same && pl_f64_bits(p[0][s]) == pl_f64_bits(p[0][0]);
     }

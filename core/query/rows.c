@@ -44,15 +44,43 @@ static int reserve_steps(struct pl__worker *w, size_t steps)
     w->hi = hi ? hi : w->hi;
     double *row = realloc(w->row, steps * sizeof *row);
     w->row = row ? row : w->row;
-    if (!lo || !hi || !row) {
+    double *plan = realloc(w->plan_memory, pl_rate_plan_bytes(steps));
+    w->plan_memory = plan ? plan : w->plan_memory;
+    w->times_of = NULL;
+    if (!lo || !hi || !row || !plan) {
         return PL_ENOMEM;
     }
     w->steps_cap = steps;
     return 0;
 }
 
-/** The latest sample in (ref - lookback, ref], unless it is a staleness marker. */
-static void instant_row(const struct pl__rows *r, const struct pl_columns *c, double *out)
+/** Do the samples have the timestamps of the row before? If not, they are kept for the next one.
+ *  1, 0, PL_ENOMEM. */
+static int same_times(const struct pl__rows *r, struct pl__worker *w)
+{
+    const struct pl_columns *c = &w->col;
+    size_t bytes = c->n * sizeof *c->t;
+    if (w->times_of == r && w->n_times == c->n && (c->n == 0 || !memcmp(w->times, c->t, bytes))) {
+        return 1;
+    }
+    if (w->times_cap < c->n) {
+        int64_t *more = realloc(w->times, bytes);
+        if (!more) {
+            return PL_ENOMEM;
+        }
+        w->times = more;
+        w->times_cap = c->n;
+    }
+    if (c->n) {
+        memcpy(w->times, c->t, bytes);
+    }
+    w->n_times = c->n;
+    w->times_of = r;
+    return 0;
+}
+
+/** For each step the place of the latest sample in (ref - lookback, ref] and one; 0: none. */
+static void find_latest(const struct pl__rows *r, const struct pl_columns *c, uint32_t *at)
 {
     size_t k = 0;
     for (size_t s = 0; s < r->steps; s++) {
@@ -60,10 +88,48 @@ static void instant_row(const struct pl__rows *r, const struct pl_columns *c, do
         while (k < c->n && c->t[k] <= ref) {
             k++;
         }
-        bool there = k > 0 && c->t[k - 1] > ref - r->range_ms;
-        out[s] = !there                                     ? PL_ABSENT
-                 : r->as_time && !pl_is_absent(c->v[k - 1]) ? (double)c->t[k - 1] / 1000
-                                                            : c->v[k - 1];
+        at[s] = k > 0 && c->t[k - 1] > ref - r->range_ms ? (uint32_t)k : 0;
+    }
+}
+
+/** The latest sample at each step, unless it is a staleness marker. */
+static int instant_row(const struct pl__rows *r, struct pl__worker *w, double *out)
+{
+    const struct pl_columns *c = &w->col;
+    int same = same_times(r, w);
+    if (same < 0) {
+        return same;
+    }
+    if (!same) {
+        find_latest(r, c, w->hi);
+    }
+    for (size_t s = 0; s < r->steps; s++) {
+        uint32_t k = w->hi[s];
+        out[s] = k ? c->v[k - 1] : PL_ABSENT;
+    }
+    for (size_t s = 0; r->as_time && s < r->steps; s++) {
+        uint32_t k = w->hi[s];
+        out[s] = pl_is_absent(out[s]) ? PL_ABSENT : (double)c->t[k - 1] / 1000;
+    }
+    return 0;
+}
+
+/** Windows and plan for the timestamps in w->col. */
+static void find_windows(const struct pl__rows *r, struct pl__worker *w)
+{
+    const struct pl_columns *c = &w->col;
+    struct pl_windows win = {r->refs.ref0, r->refs.step, r->steps, r->range_ms};
+    if (win.step > 0) {
+        pl_windows_find(c->t, c->n, &win, w->lo, w->hi);
+    } else { /* @: one window for all steps */
+        struct pl_windows one = {win.start, 1, 1, win.range};
+        pl_windows_find(c->t, c->n, &one, w->lo, w->hi);
+        for (size_t s = 1; s < r->steps; s++) {
+            w->lo[s] = w->lo[0], w->hi[s] = w->hi[0];
+        }
+    }
+    if (r->planned) {
+        pl_rate_plan_make(&w->plan, r->rate, c->t, &win, w->lo, w->hi, w->plan_memory);
     }
 }
 
@@ -84,24 +150,25 @@ static int range_row(const struct pl__rows *r, struct pl__worker *w, double *out
         .p3 = r->p3,
         .p1_same = r->p1_same,
     };
-    if (win.w.step > 0) {
-        pl_windows_find(c->t, c->n, &win.w, w->lo, w->hi);
-    } else { /* @: one window for all steps */
-        struct pl_windows one = {win.w.start, 1, 1, win.w.range};
-        pl_windows_find(c->t, c->n, &one, w->lo, w->hi);
-        for (size_t s = 1; s < r->steps; s++) {
-            w->lo[s] = w->lo[0], w->hi[s] = w->hi[0];
-        }
+    int same = same_times(r, w);
+    if (same < 0) {
+        return same;
     }
-    if (w->scratch_cap < c->n) {
-        double *more = realloc(w->scratch, c->n * sizeof *more);
+    if (!same) {
+        find_windows(r, w);
+    }
+    if (w->scratch_cap < 2 * c->n) {
+        double *more = realloc(w->scratch, 2 * c->n * sizeof *more);
         if (!more) {
             return PL_ENOMEM;
         }
         w->scratch = more;
-        w->scratch_cap = c->n;
+        w->scratch_cap = 2 * c->n;
     }
     win.scratch = w->scratch;
+    if (r->planned && pl_rate_planned(&w->plan, c->v, c->n, w->scratch, out)) {
+        return 0;
+    }
     /* In blocks, so that a query over long windows ends at its deadline within a series, too. */
     for (size_t s = 0; s < r->steps; s += STEPS_BLOCK) {
         struct pl__windows part = win;
@@ -132,7 +199,7 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
     if (err >= 0 && r->range) {
         err = range_row(r, w, out);
     } else if (err >= 0) {
-        instant_row(r, &w->col, out);
+        err = instant_row(r, w, out);
     }
     for (size_t k = 0; k < r->n_maps && err >= 0; k++) {
         r->map[k].apply(&r->map[k], out, r->steps);

@@ -30,15 +30,17 @@ TEST(every_window_is_as_if_looked_at_alone)
 {
     struct rng r = {9};
     int64_t t[300];
-    double v[300], out[50];
+    double v[300], out[50], planned[50], memory[200], scratch[600];
     uint32_t from[50], to[50];
+    assert_true(pl_rate_plan_bytes(50) <= sizeof memory);
     for (int k = 0; k < 600; k++) {
         size_t n = rnd(&r) % 300;
         int64_t at = 0;
         double x = 0;
         for (size_t i = 0; i < n; i++) {
             t[i] = at += 1 + (int64_t)(rnd(&r) % 20000);
-            v[i] = x = rnd(&r) % 15 ? x + (double)(rnd(&r) % 100) / 7 : (double)(rnd(&r) % 5);
+            v[i] = x =
+                k % 2 || rnd(&r) % 15 ? x + (double)(rnd(&r) % 100) / 7 : (double)(rnd(&r) % 5);
             if (k % 5 == 0 && rnd(&r) % 30 == 0) {
                 v[i] = rnd(&r) % 2 ? NAN : INFINITY;
             }
@@ -49,7 +51,11 @@ TEST(every_window_is_as_if_looked_at_alone)
                                .range = 1 + (int64_t)(rnd(&r) % 300000)};
         pl_windows_find(t, n, &w, from, to);
         for (int op = PL_RATE; op <= PL_DELTA; op++) {
+            struct pl_rate_plan plan;
             pl_rate(op, t, v, &w, from, to, out);
+            pl_rate_plan_make(&plan, op, t, &w, from, to, memory);
+            assert_true(pl_rate_planned(&plan, v, n, scratch, planned));
+            assert_memory_equal(planned, out, sizeof out); /* bit by bit */
             for (size_t j = 0; j < 50; j++) {
                 int64_t end = w.start + (int64_t)j * w.step;
                 double want =
