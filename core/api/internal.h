@@ -85,6 +85,7 @@ struct pl_job_args { /* what the endpoint read from the request; what it needs o
     enum pl__stats stats;
     enum pl__format format;
     const char *listed; /* a query that status/queries shows: its kind */
+    bool strict; /* no extensions of PromQL */
     struct pl__selectors sel;
 };
 /* active.c: what status/queries shows of a job. */

@@ -24,6 +24,7 @@ static bool options(struct pl_api *a, struct pl_http_req *req, struct pl_job_arg
         !pl__duration_param(req, "lookback_delta", &args->lookback_ms)) {
         return false;
     }
+    args->strict = a->conf.query_strict || pl_str_eq(pl_http_param(req, "strict"), PL_STR("1"));
     args->stats = !stats.n                          ? PL__STATS_NONE
                   : pl_str_eq(stats, PL_STR("all")) ? PL__STATS_ALL
                                                     : PL__STATS_SOME;

@@ -57,6 +57,7 @@ void pl__query_run(struct pl_job *job)
         .cancel = &job->cancel,
         .step_stats = args->stats == PL__STATS_ALL,
         .progress = &job->active.samples,
+        .strict = args->strict,
     };
     struct pl_result result = {0};
     struct pl_query_error err = {0};

@@ -83,6 +83,8 @@ const struct pl_option pl__options[] = {
       "series one selector may match; 0: no limit"),
     O("query-max-memory-bytes", BYTES, query_max_memory_bytes, "1GB", "BYTES", "Queries",
       "memory one query may take"),
+    O("query-strict", BOOL, query_strict, "false", NULL, "Queries",
+      "refuse what is not in Prometheus' PromQL (docs/promql.md)"),
 
     O("log-level", TEXT, log_level, "info", "debug|info|warn|error", "Log", "what to write"),
     O("log-format", TEXT, log_format, "logfmt", "logfmt|json", "Log", "how to write it"),

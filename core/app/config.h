@@ -35,6 +35,7 @@ struct pl_config {
     uint64_t query_threads, query_max_waiting, query_max_samples, query_max_series;
     uint64_t query_max_memory_bytes;
     int64_t query_timeout, query_lookback;
+    bool query_strict;
     /* the log */
     char *log_level, *log_format;
 };

@@ -166,6 +166,7 @@ static int open_api(struct server *s)
         .query_max_samples = c->query_max_samples,
         .query_max_series = c->query_max_series,
         .query_max_memory_bytes = c->query_max_memory_bytes,
+        .query_strict = c->query_strict,
         .sessions_max = c->push_sessions,
         .flags = flags,
         .ctx = s,

@@ -15,6 +15,7 @@ void pl__advance(struct pl__parser *p)
     if (p->tok.kind != PL__T_EOF && p->tok.kind != PL__T_ERROR) {
         p->next = pl__lex_next(&p->lex);
     }
+    pl__template_count(p);
 }
 
 bool pl__take(struct pl__parser *p, enum pl__tok kind)
@@ -331,6 +332,15 @@ static struct pl_expr *parse_primary(struct pl__parser *p)
         }
         break;
     case PL__T_IDENT:
+        if (p->next.kind == PL__T_LPAREN && pl_str_ieq(p->tok.text, PL_STR("with"))) {
+            return pl__parse_with(p);
+        }
+        if (p->templates) {
+            const struct pl__template *t = pl__template_find(p, p->tok.text);
+            if (t && (pl__template_function(t) || p->next.kind != PL__T_LPAREN)) {
+                return pl__parse_template(p, t);
+            }
+        }
         if (p->next.kind == PL__T_LPAREN || pl__is_sub(&p->next, PL__T_KEYWORD, PL__K_BY) ||
             pl__is_sub(&p->next, PL__T_KEYWORD, PL__K_WITHOUT)) {
             int agg = pl__agg_extension_find(p->tok.text);
@@ -467,6 +477,8 @@ static struct pl_expr *parse_expr(struct pl__parser *p, int min_prec)
     p->nest--;
     return l;
 }
+
+struct pl_expr *pl__parse_expr(struct pl__parser *p) { return parse_expr(p, PL__PREC_MIN); }
 
 static void free_owned(struct pl__owned *o)
 {

@@ -20,6 +20,9 @@ struct pl__parser {
     struct pl_query_error *err;
     struct pl__owned *owned;
     unsigned nest, in_aggregation;
+    struct pl__template *templates; /* WITH: those that are seen here, the latest first */
+    unsigned template_depth, template_tokens;
+    bool template_told;
     size_t last_end; /* where the last consumed token ended */
     bool failed;
 };
@@ -49,6 +52,8 @@ bool pl__adopt(struct pl__parser *p, struct pl_expr *e, const struct pl_expr *ch
 
 /* parse_selector.c */
 struct pl_expr *pl__parse_selector(struct pl__parser *p);
+/** The selector e (of a template) with the matchers of the braces here. */
+struct pl_expr *pl__parse_more_matchers(struct pl__parser *p, const struct pl_expr *e);
 /** `(a, b)` of by, on, group_left: label names. */
 bool pl__parse_labels(struct pl__parser *p, struct pl__names *out);
 /** A number or duration, in seconds; the token is consumed. false: an error is recorded. */
@@ -59,6 +64,34 @@ bool pl__tok_is_name(const struct pl__token *t);
 
 /** Is an extension allowed here? In strict mode an error that says that it is one. */
 bool pl__extension(struct pl__parser *p, size_t at, const char *what);
+
+/* parse.c */
+struct pl_expr *pl__parse_expr(struct pl__parser *p);
+
+/* with.c: templates. The token is WITH, or the name of the template. */
+struct pl__place {
+    struct pl__lexer lex;
+    struct pl__token tok, next;
+    size_t last_end;
+    unsigned in_aggregation;
+};
+struct pl__template;
+struct pl__entered { /* a template being read, and where to go on behind it */
+    const struct pl__template *template;
+    struct pl__template *templates;
+    struct pl__place back;
+    size_t at;
+};
+const struct pl__template *pl__template_find(const struct pl__parser *p, pl_str name);
+bool pl__template_function(const struct pl__template *t); /* has parameters? */
+/** A token more was read: an error when templates make too many of them. */
+void pl__template_count(struct pl__parser *p);
+struct pl_expr *pl__parse_with(struct pl__parser *p);
+struct pl_expr *pl__parse_template(struct pl__parser *p, const struct pl__template *t);
+/** Read the text of a template with other eyes than those for expressions. false: failed. */
+bool pl__template_enter(struct pl__parser *p, const struct pl__template *t,
+                        struct pl__entered *out);
+bool pl__template_leave(struct pl__parser *p, const struct pl__entered *in);
 
 /* check.c */
 bool pl__check(struct pl__parser *p, struct pl_expr *e);

@@ -220,6 +220,18 @@ static bool parse_matcher(struct pl__parser *p, struct raw_matcher *m)
         return true;
     }
     pl__advance(p);
+    const struct pl__template *t =
+        pl__is(p, PL__T_IDENT) && p->templates ? pl__template_find(p, p->tok.text) : NULL;
+    if (t) {
+        const struct pl_expr *value = pl__parse_template(p, t);
+        if (value && value->kind != PL__STRING) {
+            return pl__fail(p, PL_EPARSE, m->at, "the value of label %s is no string",
+                            pl__quoted(p, m->name)),
+                   false;
+        }
+        m->value = value ? value->str : PL_STR_NULL;
+        return value != NULL;
+    }
     if (!pl__is(p, PL__T_STRING)) {
         return pl__unexpected(p, "label matching", "string"), false;
     }
@@ -257,9 +269,65 @@ static bool compile(struct pl__parser *p, struct pl_expr *e, const struct raw_ma
     return true;
 }
 
+static bool parse_filters(struct pl__parser *p, struct raw_matcher *raw, size_t *n);
+
+/** The matchers in braces; a template among them stands for its own. */
+static bool parse_braces(struct pl__parser *p, struct raw_matcher *raw, size_t *n)
+{
+    if (!pl__take(p, PL__T_LBRACE)) {
+        return pl__unexpected(p, "label matching", "\"{\""), false;
+    }
+    while (!pl__is(p, PL__T_RBRACE)) {
+        const struct pl__template *t = NULL;
+        if (p->templates && pl__is(p, PL__T_IDENT) &&
+            (p->next.kind == PL__T_COMMA || p->next.kind == PL__T_RBRACE)) {
+            t = pl__template_find(p, p->tok.text);
+        }
+        struct pl__entered in;
+        if (*n == MATCHERS_MAX) {
+            return pl__fail(p, PL_ELIMIT, p->tok.at, "more than %d label matchers", MATCHERS_MAX),
+                   false;
+        }
+        if (t) {
+            if (!pl__template_enter(p, t, &in)) {
+                return false;
+            }
+            bool ok = parse_filters(p, raw, n);
+            if (!pl__template_leave(p, &in) || !ok) { /* leaving adds to the error */
+                return false;
+            }
+        } else if (!parse_matcher(p, &raw[(*n)++])) {
+            return false;
+        }
+        if (!pl__is(p, PL__T_RBRACE) && !pl__take(p, PL__T_COMMA)) {
+            return pl__unexpected(p, "label matching", "\",\" or \"}\""), false;
+        }
+    }
+    pl__advance(p);
+    return true;
+}
+
+/** What a template of filters is: braces, or the name of another one. */
+static bool parse_filters(struct pl__parser *p, struct raw_matcher *raw, size_t *n)
+{
+    const struct pl__template *t =
+        pl__is(p, PL__T_IDENT) ? pl__template_find(p, p->tok.text) : NULL;
+    if (!t) {
+        return parse_braces(p, raw, n);
+    }
+    struct pl__entered in;
+    if (!pl__template_enter(p, t, &in)) {
+        return false;
+    }
+    bool ok = parse_filters(p, raw, n);
+    return pl__template_leave(p, &in) && ok;
+}
+
 struct pl_expr *pl__parse_selector(struct pl__parser *p)
 {
+    struct raw_matcher raw[MATCHERS_MAX + 1];
     struct pl_expr *e = pl__node(p, PL__SELECTOR, p->tok.at);
+    size_t n = 0;
     if (!e) {
         return NULL;
     }
@@ -268,29 +336,39 @@ struct pl_expr *pl__parse_selector(struct pl__parser *p)
         e->sel.name = p->tok.text;
         pl__advance(p);
     }
-    struct raw_matcher *raw = pl_arena_alloc(p->arena, (MATCHERS_MAX + 1) * sizeof *raw);
-    size_t n = 0;
-    if (!raw) {
-        return pl__fail(p, PL_ENOMEM, e->at, "out of memory");
-    }
-    if (pl__take(p, PL__T_LBRACE)) {
-        while (!pl__is(p, PL__T_RBRACE)) {
-            if (n == MATCHERS_MAX) {
-                return pl__fail(p, PL_ELIMIT, p->tok.at, "more than %d label matchers",
-                                MATCHERS_MAX);
-            }
-            if (!parse_matcher(p, &raw[n])) {
-                return NULL;
-            }
-            n++;
-            if (!pl__is(p, PL__T_RBRACE) && !pl__take(p, PL__T_COMMA)) {
-                return pl__unexpected(p, "label matching", "\",\" or \"}\"");
-            }
-        }
-        pl__advance(p);
+    if (pl__is(p, PL__T_LBRACE) && !parse_braces(p, raw, &n)) {
+        return NULL;
     }
     e->end = p->last_end;
     if (e->sel.name.n) {
+        raw[n++] = (struct raw_matcher){PL_MATCH_EQ, PL_METRIC_NAME, e->sel.name, e->at};
+    }
+    return compile(p, e, raw, n) ? e : NULL;
+}
+
+struct pl_expr *pl__parse_more_matchers(struct pl__parser *p, const struct pl_expr *from)
+{
+    struct raw_matcher raw[MATCHERS_MAX + 1];
+    struct pl_expr *e = pl__node(p, PL__SELECTOR, from->at);
+    size_t n = 0, named = from->sel.name.n > 0;
+    if (!e) {
+        return NULL;
+    }
+    if (from->sel.range_ms || from->sel.when.offset_set || from->sel.when.at != PL__AT_NONE) {
+        return pl__fail(p, PL_EPARSE, p->tok.at,
+                        "no label matchers allowed behind a range, offset or @");
+    }
+    for (; n + named < from->sel.n; n++) {
+        const struct pl_matcher *m = &from->sel.m[n];
+        raw[n] = (struct raw_matcher){m->kind, m->name, m->value, from->at};
+    }
+    if (!parse_braces(p, raw, &n)) {
+        return NULL;
+    }
+    e->type = PL__TYPE_VECTOR;
+    e->sel.name = from->sel.name;
+    e->end = from->end;
+    if (named) {
         raw[n++] = (struct raw_matcher){PL_MATCH_EQ, PL_METRIC_NAME, e->sel.name, e->at};
     }
     return compile(p, e, raw, n) ? e : NULL;
