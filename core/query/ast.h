@@ -174,6 +174,7 @@ struct pl_expr {
             const struct pl__func *fn;
             struct pl_expr **args;
             size_t n;
+            void *hook; /* of lua:name(...): what hooks->find gave */
         } call;
         struct {
             enum pl__agg op;

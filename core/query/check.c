@@ -97,9 +97,30 @@ static bool check_binary(struct pl__parser *p, struct pl_expr *e)
     return true;
 }
 
+/** A function of a script: which arguments it takes, it has said already. */
+static bool check_hook(struct pl__parser *p, struct pl_expr *e)
+{
+    for (size_t i = 0; i < e->call.n; i++) {
+        struct pl_expr *arg = e->call.args[i];
+        if (!check(p, arg)) {
+            return false;
+        }
+        if (arg->type != PL__TYPE_SCALAR && arg->type != PL__TYPE_VECTOR) {
+            pl__fail(p, PL_EPARSE, arg->at,
+                     "expected type scalar or instant vector in call to function \"%s\", got %s",
+                     e->call.fn->name, pl__type_doc(arg->type));
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_call(struct pl__parser *p, struct pl_expr *e)
 {
     const struct pl__func *fn = e->call.fn;
+    if (fn->flags & PL__FN_HOOK) {
+        return check_hook(p, e);
+    }
     size_t want = strlen(fn->args), n = e->call.n;
     if (fn->variadic == 0) {
         if (n != want) {

@@ -4,6 +4,7 @@
  *   fn_ext_range.c   of range vectors: median_over_time, lag, ...    kernels in core/kernel
  *   fn_ext_row.c     over the steps of a row: range_*, running_*, interpolate, ...
  *   fn_ext_label.c   label_set and its kin, union
+ *   hooks.c          lua:name(...), functions of scripts
  *   ext_agg.c        median, share, topk_avg, ...     ext_binary.c    default, if, ifnot */
 #pragma once
 #include "core/query/exec.h"
@@ -14,6 +15,8 @@
                           struct pl__rows *out);
 PL__EXT_EVALS(PL__EXT_DECL)
 
+int pl__fn_hook(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                struct pl__rows *out);
 int pl__eval_ext_agg(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                      struct pl__rows *out);
 int pl__eval_ext_binary(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,

@@ -13,6 +13,7 @@ enum {
     PL__FN_WHOLE_RANGE = 32, /* a step's value depends on other steps of the query */
     PL__FN_IMPURE = 64,      /* depends on more than samples and times: never cached */
     PL__FN_EXTENSION = 256,  /* not Prometheus': refused in strict mode */
+    PL__FN_HOOK = 512,       /* of a script: takes any scalars and instant vectors */
 };
 
 /** Evaluate a call over all steps of a frame. */

@@ -162,6 +162,22 @@ static bool parse_args(struct pl__parser *p, struct pl_expr ***out, size_t *n)
     return true;
 }
 
+/** The function of a call, or NULL with the error. */
+static const struct pl__func *call_fn(struct pl__parser *p, struct pl_expr *e, pl_str name)
+{
+    if (pl_str_starts(name, PL_STR(PL__HOOK_PREFIX))) {
+        return pl__hook_find(p, e, name);
+    }
+    const struct pl__func *fn = pl__func_find(name);
+    if (!fn) {
+        return pl__fail(p, PL_EPARSE, e->at, "unknown function with name %s", pl__quoted(p, name));
+    }
+    if ((fn->flags & PL__FN_EXTENSION) && !pl__extension(p, e->at, fn->name)) {
+        return NULL;
+    }
+    return fn;
+}
+
 static struct pl_expr *parse_call(struct pl__parser *p)
 {
     struct pl_expr *e = pl__node(p, PL__CALL, p->tok.at);
@@ -171,11 +187,8 @@ static struct pl_expr *parse_call(struct pl__parser *p)
         return NULL;
     }
     e->end = p->last_end;
-    e->call.fn = pl__func_find(name);
+    e->call.fn = call_fn(p, e, name);
     if (!e->call.fn) {
-        return pl__fail(p, PL_EPARSE, e->at, "unknown function with name %s", pl__quoted(p, name));
-    }
-    if ((e->call.fn->flags & PL__FN_EXTENSION) && !pl__extension(p, e->at, e->call.fn->name)) {
         return NULL;
     }
     for (size_t i = 0; i < e->call.n; i++) {
@@ -349,6 +362,11 @@ static struct pl_expr *parse_primary(struct pl__parser *p)
             }
         }
         if (p->next.kind == PL__T_LPAREN) {
+            return parse_call(p);
+        }
+        break;
+    case PL__T_METRIC:
+        if (p->next.kind == PL__T_LPAREN && pl_str_starts(p->tok.text, PL_STR(PL__HOOK_PREFIX))) {
             return parse_call(p);
         }
         break;

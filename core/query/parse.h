@@ -93,5 +93,11 @@ bool pl__template_enter(struct pl__parser *p, const struct pl__template *t,
                         struct pl__entered *out);
 bool pl__template_leave(struct pl__parser *p, const struct pl__entered *in);
 
+/* hooks.c */
+#define PL__HOOK_PREFIX "lua:"
+/** The function of a script, as a row of the table; e's arguments are known. NULL with the error.
+ */
+const struct pl__func *pl__hook_find(struct pl__parser *p, struct pl_expr *e, pl_str name);
+
 /* check.c */
 bool pl__check(struct pl__parser *p, struct pl_expr *e);

@@ -44,13 +44,15 @@ struct pl_query_conf {
     struct pl_query_cache *cache; /* steps of range queries are kept there; NULL: none */
 };
 
-/** A function of a script. Called on the query's thread, once a row: args are rows of n steps
- * (scalars too), PL_ABSENT where there is no value; fill out[n]. < 0 with words in `why` fails the
- * query. */
+/** A function of a script, lua:name(arg, ...). Arguments are scalars and instant vectors; it is
+ * called on the query's thread once for each series of the first vector, with its labels but the
+ * name, and the series of equal labels of the others; without vectors once, with no labels. args
+ * are rows of n steps at times t (ms), PL_ABSENT where there is no value; fill out[n], PL_ABSENT
+ * for none. < 0 with words in `why` fails the query. */
 struct pl_query_hooks {
     void *ctx;
-    /** Is there such a function, taking n_args? 0, PL_ENOTFOUND, PL_EINVAL (why says what it
-     * takes). */
+    /** Is there such a function (name: without "lua:"), taking n_args? 0, PL_ENOTFOUND, PL_EINVAL
+     * (why says what it takes). Called while parsing; *fn must live as long as the query. */
     int (*find)(void *ctx, pl_str name, size_t n_args, void **fn, char *why, size_t n_why);
     int (*call)(void *ctx, void *fn, pl_str labels, const int64_t *t, size_t n,
                 const double *const *args, size_t n_args, double *out, char *why, size_t n_why);
