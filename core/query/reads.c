@@ -86,7 +86,8 @@ static void visit(struct walk *w, struct span s, const struct pl_expr *e)
             visit(w, s, e->agg.param);
         }
         break;
-    case PL__BINARY:
+    case PL__BINARY: /* which rows `default` fills depends on which there are in all of the range */
+        w->out->local = w->out->local && e->bin.op != PL__OP_DEFAULT;
         visit(w, s, e->bin.l);
         visit(w, s, e->bin.r);
         break;
