@@ -67,7 +67,8 @@ static void ask_frozen(struct pl_tenant *t, const struct pl_batch *b, uint64_t *
     pthread_mutex_lock(&t->heads_lock); /* generations in the list are not freed under it */
     for (const struct pl__pending *p = t->pending; p; p = p->next) {
         for (size_t i = 0; p->gen && i < b->n; i++) {
-            if ((bits[i / 64] >> (i % 64) & 1) && pl_head_has(p->gen, b->id[i], b->t[i], b->v[i])) {
+            if ((bits[i / 64] >> (i % 64) & 1) &&
+                pl_head_has(p->gen, b->id[i], b->t[i], b->v[i], pl_buf_view(&b->h))) {
                 bits[i / 64] &= ~(1ull << (i % 64));
             }
         }
@@ -84,7 +85,8 @@ static void append_rows(struct pl_tenant *t, const struct pl_batch *b, uint64_t 
     while (pl__touch_rows(t, b->t, b->n, seq) < 0) {
         nap(s);
     }
-    while (pl_head_append(t->cur, b->id, b->t, b->v, b->n, seq, bits, &counts, &done) < 0) {
+    while (pl_head_append(t->cur, b->id, b->t, b->v, b->n, pl_buf_view(&b->h), seq, bits, &counts,
+                          &done) < 0) {
         nap(s);
     }
     atomic_fetch_add(&s->cur_bytes, pl_head_bytes(t->cur) - before);
@@ -138,11 +140,16 @@ static int apply_payload(struct pl_tenant *t, const struct pl_frame *f)
     struct pl_metadata m;
     struct pl_frame_idem idem;
     int rc;
-    s->rows.n = 0;
+    pl_rows_clear(&s->rows);
     while ((rc = pl_frame_next(&it, &sec)) > 0) {
         switch (sec.type) {
         case PL_SECTION_ROWS:
             while ((rc = pl_frame_rows(sec.bytes, &s->rows)) == PL_ENOMEM) {
+                nap(s);
+            }
+            break;
+        case PL_SECTION_HISTOGRAMS:
+            while ((rc = pl_frame_histograms(sec.bytes, &s->rows)) == PL_ENOMEM) {
                 nap(s);
             }
             break;
@@ -166,12 +173,16 @@ static int apply_payload(struct pl_tenant *t, const struct pl_frame *f)
             return rc;
         }
     }
+    while (pl_rows_settle(&s->rows) < 0) {
+        nap(s);
+    }
     use_up_ids(t, &s->rows);
     struct pl_batch b = {.tenant = t,
                          .id = s->rows.id,
                          .t = s->rows.t,
                          .v = s->rows.v,
                          .n = s->rows.n,
+                         .h = s->rows.h,
                          .seq = f->seq};
     append_rows(t, &b, f->seq, true);
     return rc;

@@ -3,6 +3,7 @@
  *
  * A batch counts as in flight in the tenant's generation from pl_batch_new until it is applied:
  * that is what lets gc.c end ids safely. */
+#include "core/store/columns.h"
 #include "core/store/tenant.h"
 #include <stdlib.h>
 
@@ -78,6 +79,9 @@ void pl_batch_free(struct pl_batch *b)
         pl_idem_table_abort(b->tenant->idem, more->idem.producer, more->idem.key, PL_ECANCELED);
     }
     pl_buf_fini(&more->frame.payload);
+    pl_buf_fini(&more->one);
+    pl_buf_fini(&b->h);
+    free(more->boxed);
     free(more->metadata);
     pl_arena_fini(&more->arena);
     free(more);
@@ -259,6 +263,12 @@ static int encode(struct pl_batch *b)
     struct pl_batch_more *more = b->more;
     struct pl_buf *out = &more->frame.payload;
     int rc = check_days(b);
+    if (rc >= 0 && pl__has_boxed(b->v, b->n)) {
+        rc = pl__batch_box(b);
+        rc = rc < 0 ? rc : pl_frame_add_histograms(out, pl_buf_view(&b->h));
+    } else {
+        pl_buf_clear(&b->h); /* of rows taken back */
+    }
     if (rc >= 0 && b->n) {
         rc = pl_frame_add_rows(out, b->id, b->t, b->v, b->n);
     }

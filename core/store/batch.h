@@ -8,13 +8,17 @@ struct pl_store;
 struct pl_tenant;
 
 #define PL_BATCH_MAX_SAMPLES (8u << 20)
+#define PL_BATCH_MAX_BYTES   (256u << 20) /* of its histograms */
 
 struct pl_batch {
     struct pl_node node; /* the store's */
     struct pl_tenant *tenant;
     uint32_t *id; /* n rows in order of arrival */
     int64_t *t;   /* ms */
-    double *v;
+    double *v; /* boxed values (model/histogram.h) refer to h: pl_batch_bytes. A plain double that
+                  carries the tag may be written too: pl_batch_write boxes it. So the applied
+                  hook finds every tagged value boxed, decoders need not care */
+    struct pl_buf h; /* bytes of histograms: pl_batch_add_histogram */
     size_t n, cap;
     int64_t t_min, t_max; /* what is accepted now: [now - retention, now + future limit] */
     void *user;           /* the caller's */
@@ -53,9 +57,14 @@ static inline int pl_batch_add(struct pl_batch *b, uint32_t id, int64_t t, doubl
     return 0;
 }
 
-/** One native histogram; its bytes are copied. As pl_batch_add; PL_EINVAL when it is not sound. */
+/** One native histogram; its bytes are copied. As pl_batch_add; PL_EINVAL when it is not sound
+ *  (pl_histogram_check says why), PL_ELIMIT over PL_BATCH_MAX_BYTES. A staleness marker is no
+ *  histogram: add it as the float that it is. */
 int pl_batch_add_histogram(struct pl_batch *b, uint32_t id, int64_t t,
                            const struct pl_histogram *h);
+/** The bytes of a boxed value of a batch that was written (in the applied hook, in done); empty for
+ *  others. */
+pl_str pl_batch_bytes(const struct pl_batch *b, double boxed);
 /** An exemplar of a series, kept in the tenant's bounded ring in memory once the batch is durable.
  *  labels: canonical. 0, PL_ENOMEM. */
 int pl_batch_exemplar(struct pl_batch *b, uint32_t id, pl_str labels, int64_t t, double v);

@@ -44,6 +44,15 @@ pl_str pl__boxed_bytes(pl_str all, uint64_t offset)
     return pl_str_mem(p, n);
 }
 
+bool pl__has_boxed(const double *v, size_t n)
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < n; i++) { /* the top bit comes up only where 1 is taken from 0 */
+        any |= (pl_f64_bits(v[i]) >> 48 ^ PL_HISTOGRAM_TAG) - 1;
+    }
+    return any >> 63;
+}
+
 pl_str pl_columns_histogram(const struct pl_columns *c, double boxed)
 {
     if (c->h.n == 0 || !pl_is_histogram(boxed)) {

@@ -439,6 +439,7 @@ void pl_rows_fini(struct pl_rows *r)
     free(r->id);
     free(r->t);
     free(r->v);
+    pl_buf_fini(&r->h);
     *r = (struct pl_rows){0};
 }
 

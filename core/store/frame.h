@@ -6,6 +6,7 @@
  *
  *     struct pl_buf b = PL_BUF_INIT;
  *     pl_frame_add_rows(&b, id, t, v, n);          in order of arrival
+ *     pl_frame_add_histograms(&b, bytes);          what boxed values refer to, if there are any
  *     pl_frame_add_metadata(&b, &m);
  *     pl_frame_add_idem(&b, &idem);
  *
@@ -13,7 +14,9 @@
  *     struct pl_section s;
  *     while ((rc = pl_frame_next(&it, &s)) > 0) {
  *         if (s.type == PL_SECTION_ROWS) rc = pl_frame_rows(s.bytes, &rows);
- *     } */
+ *     }
+ *     pl_rows_settle(&rows);
+ */
 #pragma once
 #include "core/base/base.h"
 #include "core/model/model.h"
@@ -23,7 +26,7 @@ enum pl_section_type {                          /* on disk: never renumber */
                        PL_SECTION_ROWS = 1,     /* float samples */
                        PL_SECTION_METADATA = 2, /* of one metric */
                        PL_SECTION_IDEM = 3,
-                       PL_SECTION_HISTOGRAMS = 4, /* reserved */
+                       PL_SECTION_HISTOGRAMS = 4, /* bytes behind the boxed values of rows */
 };
 struct pl_section {
     uint8_t type;
@@ -43,10 +46,27 @@ struct pl_rows {
     int64_t *t;
     double *v;
     size_t n, cap;
+    struct pl_buf h; /* bytes that boxed values refer to */
 };
+/** No rows, no bytes; the room stays. */
+static inline void pl_rows_clear(struct pl_rows *r)
+{
+    r->n = 0;
+    pl_buf_clear(&r->h);
+}
 void pl_rows_fini(struct pl_rows *r);
 /** Append the rows of a section. PL_ECORRUPT, PL_ENOMEM: r is then as before. */
 int pl_frame_rows(pl_str section, struct pl_rows *r);
+
+/** Append a section of bytes of histograms, each behind its length; references are offsets in it.
+ *  PL_ENOMEM. */
+int pl_frame_add_histograms(struct pl_buf *out, pl_str bytes);
+/** Take the bytes of such a section. PL_ECORRUPT: r has some already; PL_ENOMEM. */
+int pl_frame_histograms(pl_str section, struct pl_rows *r);
+/** When all sections are read: every value that carries the tag then refers to bytes that can be
+ *  read. A plain double of a frame from before histograms, and a reference to nothing, get bytes
+ * that say so. PL_ENOMEM: call again. */
+int pl_rows_settle(struct pl_rows *r);
 
 /** Append a metadata section. PL_ENOMEM. */
 int pl_frame_add_metadata(struct pl_buf *out, const struct pl_metadata *m);

@@ -7,6 +7,7 @@
  *          | address >> 3
  *   block  older block | i64 base time | u16 n (set when a newer one follows) | u16 0 | u32 0
  *          then records of 12 bytes: i32 time - base | u64 bits of the value, low half first
+ *          The value of a histogram is its tag and the address of: varint n | n bytes
  *          capacities 4, 8, 16 ... 128 by code; a time too far from the base begins a new block
  *
  * The apply thread is the only writer. It publishes a sample, and a new block, by one release store
@@ -52,6 +53,7 @@ struct pl_head_gen {
     struct piece *pieces;       /* apply */
     uint8_t *at, *end;          /* apply: free part of the newest piece */
     atomic_size_t bytes;
+    atomic_bool boxed; /* it holds histograms; set before the first can be seen */
     atomic_uint_fast64_t samples;
     _Atomic int64_t t_min, t_max;
     atomic_uint_fast64_t first_seq, last_seq;
@@ -164,6 +166,7 @@ static void *bump(struct pl_head_gen *g, size_t n)
     if ((size_t)(g->end - g->at) < n) {
         size_t bytes = g->pieces ? g->pieces->bytes * 2 : PIECE_MIN;
         bytes = bytes < PIECE_MAX ? bytes : PIECE_MAX;
+        bytes = bytes < n + sizeof(struct piece) ? n + sizeof(struct piece) : bytes;
         struct piece *p = PL_FAULT("head.map") < 0 ? NULL : map(bytes);
         if (!p) {
             return NULL;
@@ -273,6 +276,55 @@ static inline int append_one(struct pl_head_gen *g, uint32_t id, int64_t t, uint
     return rc < 0 ? rc : order;
 }
 
+/** What a boxed value of a record stands for. */
+static inline pl_str kept_bytes(uint64_t bits)
+{
+    uint64_t n = 0;
+    const uint8_t *p = (const uint8_t *)(uintptr_t)(bits & 0xffffffffffffu);
+    p = pl_varint_get(p, p + PL_VARINT_MAX, &n);
+    return pl_str_mem(p, (size_t)n);
+}
+
+/** Is a record's value this one, be it boxed with other bytes? */
+static inline bool same_value(uint64_t bits, double v, pl_str h)
+{
+    if (__builtin_expect(!pl_is_histogram(v) || h.n == 0, 1)) {
+        return bits == pl_f64_bits(v);
+    }
+    return pl_is_histogram(pl_bits_f64(bits)) &&
+           pl_str_eq(kept_bytes(bits), pl__boxed_bytes(h, pl_histogram_ref(v)));
+}
+
+/** Bits of a boxed value as a record has them: its bytes are copied into the arena, but for a
+ *  repetition of the series' last sample. PL_ENOMEM. */
+static int box(struct pl_head_gen *g, uint32_t id, int64_t t, double v, pl_str h, uint64_t *bits)
+{
+    uint8_t plain[1 + sizeof v] = {PL_HISTOGRAM_DOUBLE};
+    slot *chunk = slots_of(g, id);
+    uint64_t w = chunk ? atomic_load_explicit(&chunk[id & (SLOTS - 1)], memory_order_relaxed) : 0;
+    if (w && record_time(slot_block(w), slot_n(w) - 1) == t &&
+        same_value(record_bits(slot_block(w), slot_n(w) - 1), v, h)) {
+        *bits = record_bits(slot_block(w), slot_n(w) - 1);
+        return 0;
+    }
+    pl_str bytes = pl__boxed_bytes(h, pl_histogram_ref(v));
+    if (bytes.n == 0) { /* refers to nothing: then it is the double */
+        pl_wrf64(plain + 1, v);
+        bytes = pl_str_mem(plain, sizeof plain);
+    }
+    uint8_t length[PL_VARINT_MAX];
+    size_t n = pl_varint_put(length, bytes.n);
+    uint8_t *p = bump(g, (n + bytes.n + 7) & ~(size_t)7); /* blocks stand on 8 bytes */
+    if (!p || (uint64_t)(uintptr_t)p >> 48) {
+        return PL_ENOMEM;
+    }
+    memcpy(p, length, n);
+    memcpy(p + n, bytes.p, bytes.n);
+    *bits = pl_f64_bits(pl_histogram_box((uint64_t)(uintptr_t)p));
+    atomic_store_explicit(&g->boxed, true, memory_order_release);
+    return 0;
+}
+
 /** Numbers and times first: a reader that sees a sample must not be kept from it by the span. */
 static void widen(struct pl_head_gen *g, const int64_t *t, size_t n, uint64_t seq)
 {
@@ -293,9 +345,10 @@ static void widen(struct pl_head_gen *g, const int64_t *t, size_t n, uint64_t se
     atomic_store_explicit(&g->last_seq, seq, memory_order_release);
 }
 
-int pl_head_append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, const double *v,
-                   size_t n, uint64_t seq, uint64_t *was_new, struct pl_head_counts *counts,
-                   size_t *done)
+/** h empty is a case of its own, so that floats do not pay for histograms. */
+static inline __attribute__((always_inline)) int
+append_all(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, const double *v, size_t n,
+           pl_str h, uint64_t seq, uint64_t *was_new, struct pl_head_counts *counts, size_t *done)
 {
     uint64_t kept = 0, late = 0;
     size_t from = *done, i = from;
@@ -307,9 +360,11 @@ int pl_head_append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, 
         prefetch(g, id, n, i);
         bool seen = false;
         if (was_new) {
-            seen = pl_head_has(g, id[i], t[i], v[i]);
+            seen = pl_head_has(g, id[i], t[i], v[i], h);
         }
-        int r = append_one(g, id[i], t[i], pl_f64_bits(v[i]));
+        uint64_t bits = pl_f64_bits(v[i]);
+        int r = h.n && pl_is_histogram(v[i]) ? box(g, id[i], t[i], v[i], h, &bits) : 0;
+        r = r < 0 ? r : append_one(g, id[i], t[i], bits);
         if (__builtin_expect(r < 0, 0)) {
             rc = r;
             break;
@@ -326,6 +381,14 @@ int pl_head_append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, 
     counts->out_of_order += late;
     *done = i;
     return rc;
+}
+
+int pl_head_append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, const double *v,
+                   size_t n, pl_str h, uint64_t seq, uint64_t *was_new,
+                   struct pl_head_counts *counts, size_t *done)
+{
+    return h.n ? append_all(g, id, t, v, n, h, seq, was_new, counts, done)
+               : append_all(g, id, t, v, n, PL_STR_NULL, seq, was_new, counts, done);
 }
 
 /* -------------------------------------------------------------------------------------- reading */
@@ -374,6 +437,18 @@ static int chain_push(struct chain *c, const struct block *b)
     return 0;
 }
 
+/** Boxed values hold addresses: give out their bytes. */
+static int copy_bytes(struct pl_columns *out)
+{
+    int rc = 0;
+    for (size_t i = 0; i < out->n && rc == 0; i++) {
+        if (pl_is_histogram(out->v[i])) {
+            rc = pl_columns_keep(out, kept_bytes(pl_f64_bits(out->v[i])), &out->v[i]);
+        }
+    }
+    return rc;
+}
+
 int pl_head_read(const struct pl_head_gen *g, uint32_t id, int64_t t0, int64_t t1,
                  struct pl_columns *out)
 {
@@ -400,13 +475,16 @@ int pl_head_read(const struct pl_head_gen *g, uint32_t id, int64_t t0, int64_t t
     if (rc == 0 && (w & UNSORTED)) {
         rc = pl_columns_sort(out);
     }
+    if (rc == 0 && atomic_load_explicit(&g->boxed, memory_order_relaxed)) {
+        rc = copy_bytes(out);
+    }
     if (chain.at != chain.near) {
         free(chain.at);
     }
     return rc;
 }
 
-bool pl_head_has(const struct pl_head_gen *g, uint32_t id, int64_t t, double v)
+bool pl_head_has(const struct pl_head_gen *g, uint32_t id, int64_t t, double v, pl_str h)
 {
     uint64_t w = slot_load(g, id);
     bool sorted = !(w & UNSORTED);
@@ -420,7 +498,7 @@ bool pl_head_has(const struct pl_head_gen *g, uint32_t id, int64_t t, double v)
         }
         for (uint32_t i = n; i-- > 0;) {
             if (record_time(b, i) == t) { /* the last written at t */
-                return record_bits(b, i) == pl_f64_bits(v);
+                return same_value(record_bits(b, i), v, h);
             }
         }
     }

@@ -4,7 +4,8 @@
  * appends. At a flush the generation is frozen (immutable) and a new one begins; once the engine
  * has the frozen one, it is retired and its memory is given back as a whole when the last reader
  * lets go. Samples stand in order of arrival, 12 bytes each; readers and the flush sort (stably,
- * the last written of equal timestamps counts) only what did not arrive in order. Drawn on top of
+ * the last written of equal timestamps counts) only what did not arrive in order. Bytes of
+ * histograms stand in the same arena; a boxed value of the head is their address. Drawn on top of
  * head.c. */
 #pragma once
 #include "core/base/base.h"
@@ -24,18 +25,19 @@ void pl_head_gen_ref(struct pl_head_gen *g);
 void pl_head_gen_unref(struct pl_head_gen *g);
 /** Append rows [*done, n) in order. Apply thread; readers may read at the same time. Prefetches
  * ahead: a row of a random series costs two cache misses that overlap with those of its neighbours.
+ *  @param h        bytes that boxed values refer to; empty where there are none
  *  @param was_new  n bits, cleared by the caller: set where the sample is not an identical
  *                  repetition of one that this generation holds; or NULL
  *  @param done     moves on; less than n afterwards only with PL_ENOMEM: call again
  *  @return 0 or PL_ENOMEM */
 int pl_head_append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, const double *v,
-                   size_t n, uint64_t seq, uint64_t *was_new, struct pl_head_counts *counts,
-                   size_t *done);
+                   size_t n, pl_str h, uint64_t seq, uint64_t *was_new,
+                   struct pl_head_counts *counts, size_t *done);
 /** Samples of id in [t0, t1], sorted and unique; replaces out. Any thread. 0 or PL_ENOMEM. */
 int pl_head_read(const struct pl_head_gen *g, uint32_t id, int64_t t0, int64_t t1,
                  struct pl_columns *out);
-/** Does id have a sample at t with these bits? Any thread. */
-bool pl_head_has(const struct pl_head_gen *g, uint32_t id, int64_t t, double v);
+/** Does id have a sample at t with these bits, or (boxed, h as above) these bytes? Any thread. */
+bool pl_head_has(const struct pl_head_gen *g, uint32_t id, int64_t t, double v, pl_str h);
 /** Keep of ids (ascending) those with samples in [t0, t1]. */
 size_t pl_head_filter(const struct pl_head_gen *g, uint32_t *ids, size_t n, int64_t t0, int64_t t1);
 /** Next id >= from that has samples; false at the end. */

@@ -192,7 +192,12 @@ struct pl_batch_more {
     size_t n_metadata, cap_metadata;
     struct pl_frame_idem idem;
     bool has_idem, counted, empty;
+    struct pl_buf one; /* batch_histogram.c: scratch */
+    uint32_t *boxed;   /* rows that pl_batch_add_histogram wrote, ascending */
+    size_t n_boxed, cap_boxed;
 };
+/** Give every tagged value that is a plain double bytes of its own. PL_ENOMEM, PL_ELIMIT. */
+int pl__batch_box(struct pl_batch *b);
 /** It is applied, or failed: no longer in flight, waiters are woken, done is called. */
 void pl__batch_finish(struct pl_batch *b, int err);
 

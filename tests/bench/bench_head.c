@@ -31,7 +31,7 @@ static void run(const char *name, uint32_t n_series, int rounds, bool shuffled)
                 t[i] = 1700000000000 + r * 10000, v[i] = r + i;
             }
             done = 0;
-            pl_head_append(g, order + at, t, v, BATCH, 1, NULL, &c, &done);
+            pl_head_append(g, order + at, t, v, BATCH, PL_STR_NULL, 1, NULL, &c, &done);
             total += BATCH;
         }
     }

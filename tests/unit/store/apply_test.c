@@ -1,6 +1,7 @@
 /* Order: the last written of equal timestamps counts, whatever the order of arrival, over flush,
  * compaction, erasure, restart and crash; against a brute-force model, on both engines. And the
  * same with many threads: what is acknowledged is seen by every reader that begins afterwards. */
+#include "tests/unit/store/histograms.h"
 #include "tests/unit/store/store_fixture.h"
 #include <sched.h>
 #include <stdatomic.h>
@@ -22,11 +23,30 @@ struct model {
     struct fixture f;
     bool lmdb;
     bool has[SERIES][TIMES];
-    double v[SERIES][TIMES];
+    double v[SERIES][TIMES]; /* a boxed one stands for the histogram of that number */
     size_t read;
 };
 
 static int64_t time_of(uint32_t k) { return NOW_MS - (TIMES - (int64_t)k) * STEP; }
+
+/** Some series are of histograms, some of both, most of floats. */
+static double some_value(uint32_t series)
+{
+    if (series < 2 || (series == 2 && rnd(2))) {
+        return pl_histogram_box(rnd(1000));
+    }
+    return rnd(4) ? (double)rnd(1000) / 8 : (double)rnd(3);
+}
+
+static int add_value(struct pl_batch *b, uint32_t id, int64_t t, double v)
+{
+    struct made_histogram x;
+    if (!pl_is_histogram(v) || histogram_is_plain(pl_histogram_ref(v))) {
+        return pl_batch_add(b, id, t, v);
+    }
+    histogram_make(pl_histogram_ref(v), &x);
+    return pl_batch_add_histogram(b, id, t, &x.h);
+}
 
 static void write_some(struct model *m)
 {
@@ -34,9 +54,9 @@ static void write_some(struct model *m)
     assert_int_equal(pl_batch_new(m->f.t, &b), 0);
     for (uint32_t n = 1 + rnd(120); n > 0; n--) {
         uint32_t i = rnd(SERIES), k = rnd(TIMES), id;
-        double v = rnd(4) ? (double)rnd(1000) / 8 : (double)rnd(3);
+        double v = some_value(i);
         assert_true(intern(m->f.t, i, &id) >= 0);
-        assert_int_equal(pl_batch_add(b, id, time_of(k), v), 0);
+        assert_int_equal(add_value(b, id, time_of(k), v), 0);
         m->has[i][k] = true;
         m->v[i][k] = v;
     }
@@ -51,7 +71,12 @@ static void compare(void *ctx, uint32_t series, const struct pl_columns *c)
         assert_true(back > 0 && back <= TIMES && c->t[i] == NOW_MS - back * STEP);
         uint32_t k = (uint32_t)(TIMES - back);
         assert_true(m->has[series][k]);
-        assert_true(m->v[series][k] == c->v[i]);
+        double want = m->v[series][k];
+        if (pl_is_histogram(want)) {
+            assert_true(is_histogram(pl_columns_histogram(c, c->v[i]), pl_histogram_ref(want)));
+        } else {
+            assert_true(want == c->v[i]);
+        }
         assert_true(i == 0 || c->t[i - 1] < c->t[i]);
     }
     m->read += c->n;

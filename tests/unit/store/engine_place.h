@@ -8,6 +8,7 @@
 #include "core/base/base.h"
 #include "core/store/columns.h"
 #include "core/store/engine.h"
+#include "tests/unit/store/histograms.h"
 #include "tests/unit/unit.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,29 +82,6 @@ static inline void rows_add(struct rows *x, uint32_t id, int64_t t, double v)
         assert_non_null(x->r);
     }
     x->r[x->n++] = (struct row){id, t, v, 0};
-}
-
-/** Bytes of histogram number k: any of a few layouts, some of them floats, some a plain double. */
-static inline void histogram_bytes(uint64_t k, struct pl_buf *out)
-{
-    const struct pl_hspan spans[] = {{(int32_t)(k / 200 % 3), 2}, {3, (uint32_t)(k / 100 % 2) + 1}};
-    double count[5];
-    struct pl_histogram h = {.schema = (int8_t)(k / 50 % 3),
-                             .zero_threshold = 0x1p-128,
-                             .reset = k / 100 % 2,
-                             .floats = k / 300 % 2,
-                             .count = (double)k,
-                             .zero_count = (double)(k % 7),
-                             .sum = (double)k * 1.5,
-                             .pos = {spans, count, 2, 2 + spans[1].length}};
-    for (uint32_t i = 0; i < h.pos.n; i++) {
-        count[i] = (double)(k * (i + 1) % 1000) + (h.floats ? 0.5 : 0);
-    }
-    if (k % 50 == 13) {
-        pl_histogram_put_double(out, pl_histogram_box(k));
-    } else {
-        assert_int_equal(pl_histogram_put(out, &h), 0);
-    }
 }
 
 /** The value of a row: in rows, a boxed value stands for histogram number k. */

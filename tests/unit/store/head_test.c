@@ -1,5 +1,7 @@
 /* The head against a brute-force model; and readers beside a writer. */
 #include "core/store/head.h"
+#include "core/store/columns.h"
+#include "tests/unit/store/histograms.h"
 #include "tests/unit/unit.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -19,7 +21,8 @@ static void append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, 
 {
     size_t done = 0;
     struct pl_head_counts own = {0};
-    assert_int_equal(pl_head_append(g, id, t, v, n, seq, NULL, c ? c : &own, &done), 0);
+    assert_int_equal(pl_head_append(g, id, t, v, n, PL_STR_NULL, seq, NULL, c ? c : &own, &done),
+                     0);
     assert_int_equal(done, n);
 }
 
@@ -47,6 +50,87 @@ TEST(samples_come_back_in_order_of_time)
     assert_int_equal(pl_head_read(g, 8, INT64_MIN, INT64_MAX, &c), 0);
     assert_int_equal(c.n, 0);
     pl_columns_fini(&c);
+    pl_head_gen_unref(g);
+}
+
+/** Append one sample with histogram k. */
+static void add_histogram(struct pl_head_gen *g, uint32_t id, int64_t t, uint64_t k,
+                          struct pl_head_counts *n, bool is_new)
+{
+    struct pl_columns c = {0};
+    struct pl_buf one = PL_BUF_INIT;
+    uint64_t bits = 0;
+    double v, before;
+    size_t done = 0;
+    /* what stands before it in the batch: so that its reference is not 0 */
+    assert_int_equal(pl_columns_keep(&c, PL_STR("other bytes"), &before), 0);
+    histogram_bytes(k, &one);
+    assert_int_equal(pl_columns_keep(&c, pl_buf_view(&one), &v), 0);
+    assert_int_equal(pl_head_append(g, &id, &t, &v, 1, pl_buf_view(&c.h), 1, &bits, n, &done), 0);
+    assert_int_equal(bits, is_new);
+    assert_true(pl_head_has(g, id, t, v, pl_buf_view(&c.h)));
+    assert_false(pl_head_has(g, id, t, before, pl_buf_view(&c.h)));
+    assert_false(pl_head_has(g, id, t, 1, pl_buf_view(&c.h)));
+    pl_buf_fini(&one);
+    pl_columns_fini(&c);
+}
+
+TEST(histograms_are_kept_and_repetitions_told_by_their_bytes)
+{
+    struct pl_head_gen *g;
+    struct pl_columns c = {0};
+    struct pl_head_counts n = {0};
+    assert_int_equal(pl_head_gen_new(&g), 0);
+    size_t empty = pl_head_bytes(g);
+    for (uint64_t k = 0; k < 2000; k++) {
+        add_histogram(g, 5, 1000 * (int64_t)k, k, &n, true);
+    }
+    assert_true(pl_head_bytes(g) > empty + 2000 * 30);
+    add_histogram(g, 5, 1999000, 1999, &n, false);
+    assert_int_equal(n.duplicates, 1);
+    add_histogram(g, 5, 1999000, 1998, &n, true); /* other bytes at the same time */
+    add(g, 5, 2000000, 4);
+    add_histogram(g, 5, 7000, 3, &n, true); /* late */
+    add_histogram(g, 5, 8000, 8, &n, false);
+    assert_int_equal(n.out_of_order, 1); /* the last that came was at 7000 */
+    assert_int_equal(pl_head_read(g, 5, INT64_MIN, INT64_MAX, &c), 0);
+    assert_int_equal(c.n, 2001);
+    for (uint64_t k = 0; k < 2000; k++) {
+        uint64_t want = k == 7 ? 3 : k == 1999 ? 1998 : k;
+        assert_true(is_histogram(pl_columns_histogram(&c, c.v[k]), want));
+    }
+    assert_true(c.v[2000] == 4);
+    assert_int_equal(pl_head_read(g, 5, 3000, 5000, &c), 0);
+    assert_int_equal(c.n, 3);
+    assert_true(is_histogram(pl_columns_histogram(&c, c.v[2]), 5));
+    pl_columns_fini(&c);
+    pl_head_gen_unref(g);
+}
+
+TEST(a_histogram_larger_than_a_piece_of_the_arena_is_kept)
+{
+    struct pl_head_gen *g;
+    struct pl_columns c = {0}, got = {0};
+    struct pl_buf big = PL_BUF_INIT;
+    uint32_t id = 3;
+    int64_t t = 1000;
+    double v;
+    size_t done = 0;
+    struct pl_head_counts n = {0};
+    assert_int_equal(pl_head_gen_new(&g), 0);
+    add(g, 3, 500, 1);
+    assert_non_null(pl_buf_reserve(&big, 3 << 20));
+    memset(big.p, 'x', 3 << 20);
+    big.n = 3 << 20;
+    assert_int_equal(pl_columns_keep(&c, pl_buf_view(&big), &v), 0);
+    assert_int_equal(pl_head_append(g, &id, &t, &v, 1, pl_buf_view(&c.h), 1, NULL, &n, &done), 0);
+    add(g, 3, 2000, 2);
+    assert_int_equal(pl_head_read(g, 3, INT64_MIN, INT64_MAX, &got), 0);
+    assert_int_equal(got.n, 3);
+    assert_true(pl_str_eq(pl_columns_histogram(&got, got.v[1]), pl_buf_view(&big)));
+    pl_buf_fini(&big);
+    pl_columns_fini(&c);
+    pl_columns_fini(&got);
     pl_head_gen_unref(g);
 }
 
@@ -118,12 +202,12 @@ TEST(a_row_is_new_unless_it_repeats_what_is_there)
         id[i] = 3, t[i] = i * 10, v[i] = i;
     }
     uint64_t bits[3] = {0};
-    assert_int_equal(pl_head_append(g, id, t, v, 130, 1, bits, &n, &done), 0);
+    assert_int_equal(pl_head_append(g, id, t, v, 130, PL_STR_NULL, 1, bits, &n, &done), 0);
     assert_true(bits[0] == UINT64_MAX && bits[1] == UINT64_MAX && bits[2] == 3);
     memset(bits, 0, sizeof bits);
     done = 0;
     v[100] = -1; /* the same batch again, one row is another */
-    assert_int_equal(pl_head_append(g, id, t, v, 130, 2, bits, &n, &done), 0);
+    assert_int_equal(pl_head_append(g, id, t, v, 130, PL_STR_NULL, 2, bits, &n, &done), 0);
     assert_true(bits[0] == 0 && bits[1] == 1ull << 36 && bits[2] == 0);
     pl_head_gen_unref(g);
 }
@@ -185,8 +269,8 @@ TEST(any_order_of_arrival_reads_as_the_last_written_of_each_time)
                 if (last) {
                     expected++;
                     assert_true(c.v[lo] == m[i].v);
-                    assert_int_equal(pl_head_has(g, id, m[i].t, m[i].v), true);
-                    assert_int_equal(pl_head_has(g, id, m[i].t, -1), false);
+                    assert_int_equal(pl_head_has(g, id, m[i].t, m[i].v, PL_STR_NULL), true);
+                    assert_int_equal(pl_head_has(g, id, m[i].t, -1, PL_STR_NULL), false);
                 }
             }
             for (size_t i = 1; i < c.n; i++) {
@@ -234,9 +318,9 @@ TEST(an_append_without_memory_goes_on_where_it_stopped)
     int64_t t[] = {1, 2, 3, 4};
     double v[] = {1, 2, 3, 4};
     assert_int_equal(pl_fault_set("head.map=ENOMEM@3"), 0); /* slots, piece, slots */
-    assert_int_equal(pl_head_append(g, id, t, v, 4, 1, NULL, &n, &done), PL_ENOMEM);
+    assert_int_equal(pl_head_append(g, id, t, v, 4, PL_STR_NULL, 1, NULL, &n, &done), PL_ENOMEM);
     assert_int_equal(done, 2);
-    assert_int_equal(pl_head_append(g, id, t, v, 4, 1, NULL, &n, &done), 0);
+    assert_int_equal(pl_head_append(g, id, t, v, 4, PL_STR_NULL, 1, NULL, &n, &done), 0);
     assert_int_equal(done, 4);
     assert_int_equal(n.samples, 4);
     for (int i = 0; i < 4; i++) {
@@ -314,6 +398,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_come_back_in_order_of_time),
+        cmocka_unit_test(histograms_are_kept_and_repetitions_told_by_their_bytes),
+        cmocka_unit_test(a_histogram_larger_than_a_piece_of_the_arena_is_kept),
         cmocka_unit_test(extreme_times_and_bits_are_kept),
         cmocka_unit_test(identical_repetitions_of_the_last_sample_are_dropped_and_counted),
         cmocka_unit_test(a_row_is_new_unless_it_repeats_what_is_there),
