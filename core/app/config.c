@@ -23,6 +23,8 @@ const struct pl_option pl__options[] = {
       "acknowledge after fdatasync (survives a power cut) or after write (survives kill -9 only)"),
     O("retention", DURATION, retention, "30d", "DURATION", "Store",
       "keep samples so long, from a day on in whole UTC days; 0 for ever"),
+    O("rollup", TIERS, rollup, "5m:180d,1h:2y", "TIERS", "Store",
+      "keep also what samples come to at these resolutions, each so long; empty: none"),
     O("future-limit", DURATION, future_limit, "1d", "DURATION", "Store",
       "refuse samples further in the future"),
     O("flush-interval", DURATION, flush_interval, "10m", "DURATION", "Store",
@@ -108,10 +110,11 @@ void pl_config_default(struct pl_config *c)
 void pl_config_fini(struct pl_config *c)
 {
     for (size_t i = 0; i < pl__n_options; i++) {
-        if (pl__options[i].type == PL_OPTION_TEXT) {
+        if (pl__options[i].type == PL_OPTION_TEXT || pl__options[i].type == PL_OPTION_TIERS) {
             free(*(char **)field(c, &pl__options[i]));
         }
     }
+    pl_config_overrides_fini(c);
     *c = (struct pl_config){0};
 }
 
@@ -176,6 +179,17 @@ static bool one_of(pl_str s, const char *choices)
     return false;
 }
 
+static int set_text(char **to, const char *text)
+{
+    char *copy = strdup(text);
+    if (!copy) {
+        return PL_ENOMEM;
+    }
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
 int pl_config_set(struct pl_config *c, const struct pl_option *o, const char *text, char *why,
                   size_t n_why)
 {
@@ -189,12 +203,16 @@ int pl_config_set(struct pl_config *c, const struct pl_option *o, const char *te
             wanted = o->value_name;
             break;
         }
-        char *copy = strdup(text);
-        if (!copy) {
+        if (set_text(field(c, o), text) < 0) {
             return PL_ENOMEM;
         }
-        free(*(char **)field(c, o));
-        *(char **)field(c, o) = copy;
+        break;
+    case PL_OPTION_TIERS:
+        e = pl_tiers_parse(s, (struct pl_tier[PL_CONFIG_TIERS]){{0, 0}}, &(size_t){0});
+        wanted = PL_CONFIG_TIERS_WANTED;
+        if (e >= 0 && set_text(field(c, o), text) < 0) {
+            return PL_ENOMEM;
+        }
         break;
     case PL_OPTION_BOOL:
         e = parse_bool(s, field(c, o));
@@ -275,6 +293,7 @@ void pl_config_json(const struct pl_config *c, struct pl_buf *out)
         struct pl_buf text = PL_BUF_INIT;
         switch (o->type) {
         case PL_OPTION_TEXT:
+        case PL_OPTION_TIERS:
             pl_buf_z(&text, *(char **)field(c, o));
             break;
         case PL_OPTION_BOOL:

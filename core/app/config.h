@@ -8,6 +8,7 @@
  * the later wins. Thread: main, before anything is started. */
 #pragma once
 #include "core/base/base.h"
+#include "core/store/store.h"
 
 enum pl_option_type {
     PL_OPTION_TEXT,
@@ -15,6 +16,17 @@ enum pl_option_type {
     PL_OPTION_COUNT,    /* uint64_t */
     PL_OPTION_BYTES,    /* uint64_t: 64MB, 1GB, 4096 */
     PL_OPTION_DURATION, /* int64_t, ms: 30d, 15s; 0 */
+    PL_OPTION_TIERS,    /* text: 5m:180d,1h:2y; may be empty */
+};
+
+#define PL_CONFIG_TIERS 8 /* of a list */
+#define PL_CONFIG_TIERS_WANTED                                                                     \
+    "tiers, as 5m:180d,1h:2y (a resolution from 1s to 1y and how long to keep it, 0 for ever)"
+/** Tiers of their own for the series that match. */
+struct pl_config_override {
+    struct pl_selector sel;
+    struct pl_tier tiers[PL_CONFIG_TIERS];
+    size_t n_tiers;
 };
 
 struct pl_config {
@@ -25,6 +37,11 @@ struct pl_config {
     char *durability;
     int64_t retention, future_limit, flush_interval, compact_interval;
     uint64_t head_max_bytes, journal_file_bytes, journal_queue_bytes, disk_reserve_bytes;
+    char *rollup;
+    struct pl_config_override *rollup_overrides; /* from files only */
+    size_t n_rollup_overrides;
+    struct pl_tier rollup_tiers[PL_CONFIG_TIERS]; /* what pl_config_tiers gives the store */
+    struct pl_tier_override *store_overrides;
     uint64_t max_series, max_tenants, max_batch_partitions, idempotency_keys;
     /* HTTP */
     uint64_t loops, http_max_connections, http_max_header_bytes, http_max_body_bytes;
@@ -70,3 +87,13 @@ int pl_config_yaml(struct pl_config *c, const char *path, char *why, size_t n_wh
 /** All settings in force as a JSON object of strings. */
 void pl_config_json(const struct pl_config *c, struct pl_buf *out);
 void pl_config_help(FILE *out);
+
+/* config_rollup.c */
+/** `5m:180d,1h:2y`; empty: none. out has room for PL_CONFIG_TIERS. PL_EPARSE. */
+int pl_tiers_parse(pl_str text, struct pl_tier *out, size_t *n);
+/** One of rollup_overrides. PL_EPARSE, PL_ELIMIT with the reason. */
+int pl_config_override(struct pl_config *c, const char *match, const char *tiers, char *why,
+                       size_t n_why);
+void pl_config_overrides_fini(struct pl_config *c);
+/** Tiers and overrides for the store, borrowed from c. */
+int pl_config_tiers(struct pl_config *c, struct pl_store_conf *conf);

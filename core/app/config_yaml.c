@@ -1,5 +1,5 @@
-/* Settings from YAML: one mapping of option names to scalars. Anything else is refused at its line
- * and column. Thread: main. Source: YAML 1.1 by libyaml. */
+/* Settings from YAML: one mapping of option names to scalars, and rollup_overrides. Anything else
+ * is refused at its line and column. Thread: main. Source: YAML 1.1 by libyaml. */
 #include "core/app/config.h"
 #include <yaml.h>
 
@@ -59,14 +59,74 @@ static pl_str scalar(const yaml_node_t *n)
     return pl_str_mem(n->data.scalar.value, n->data.scalar.length);
 }
 
-static int pair(struct pl_config *c, const struct where *w, const yaml_node_t *key,
-                const yaml_node_t *value)
+/* An entry of rollup_overrides: match and tiers, both. */
+static int override(struct pl_config *c, const struct where *w, yaml_document_t *d,
+                    const yaml_node_t *entry)
+{
+    const yaml_node_t *match = NULL, *tiers = NULL;
+    char inner[600];
+    if (entry->type != YAML_MAPPING_NODE) {
+        return refuse(w, entry->start_mark, "rollup_overrides: ", "match and tiers are wanted");
+    }
+    for (yaml_node_pair_t *p = entry->data.mapping.pairs.start; p < entry->data.mapping.pairs.top;
+         p++) {
+        const yaml_node_t *key = yaml_document_get_node(d, p->key);
+        const yaml_node_t *value = yaml_document_get_node(d, p->value);
+        bool is_match = key->type == YAML_SCALAR_NODE && pl_str_eq(scalar(key), PL_STR("match"));
+        bool is_tiers = key->type == YAML_SCALAR_NODE && pl_str_eq(scalar(key), PL_STR("tiers"));
+        if (!is_match && !is_tiers) {
+            return refuse(w, key->start_mark, "rollup_overrides: ", "its keys are match and tiers");
+        }
+        if (value->type != YAML_SCALAR_NODE) {
+            return refuse(w, value->start_mark, is_match ? "match" : "tiers",
+                          ": one value is wanted");
+        }
+        if (is_match ? match != NULL : tiers != NULL) {
+            return refuse(w, key->start_mark, "given twice: ", is_match ? "match" : "tiers");
+        }
+        *(is_match ? &match : &tiers) = value;
+    }
+    if (!match || !tiers) {
+        return refuse(w, entry->start_mark,
+                      "rollup_overrides: ", match ? "tiers is missing" : "match is missing");
+    }
+    if (pl_config_override(c, scalar(match).p, scalar(tiers).p, inner, sizeof(inner)) < 0) {
+        return refuse(w,
+                      pl_str_starts(pl_str_c(inner), PL_STR("tiers")) ? tiers->start_mark
+                                                                      : match->start_mark,
+                      inner, "");
+    }
+    return 0;
+}
+
+/* Of several files the later wins, so its list replaces that of the former. */
+static int overrides(struct pl_config *c, const struct where *w, yaml_document_t *d,
+                     const yaml_node_t *list)
+{
+    int e = 0;
+    if (list->type != YAML_SEQUENCE_NODE) {
+        return refuse(w, list->start_mark, "rollup_overrides: ",
+                      "a list is wanted, as `- {match: '{job=\"x\"}', tiers: '1h:30d'}`");
+    }
+    pl_config_overrides_fini(c);
+    for (yaml_node_item_t *i = list->data.sequence.items.start;
+         i < list->data.sequence.items.top && e >= 0; i++) {
+        e = override(c, w, d, yaml_document_get_node(d, *i));
+    }
+    return e;
+}
+
+static int pair(struct pl_config *c, const struct where *w, yaml_document_t *d,
+                const yaml_node_t *key, const yaml_node_t *value)
 {
     char inner[300];
     if (key->type != YAML_SCALAR_NODE) {
         return refuse(w, key->start_mark, "a key must be a name", "");
     }
     const struct pl_option *o = pl_option_find(scalar(key));
+    if (pl_str_eq(scalar(key), PL_STR("rollup_overrides"))) {
+        return overrides(c, w, d, value);
+    }
     if (!o) {
         return unknown(w, key, scalar(key));
     }
@@ -102,7 +162,7 @@ static int document(struct pl_config *c, const struct where *w, yaml_document_t 
     }
     yaml_node_pair_t *first = root->data.mapping.pairs.start;
     for (yaml_node_pair_t *p = first; p < root->data.mapping.pairs.top && e >= 0; p++) {
-        e = pair(c, w, yaml_document_get_node(d, p->key), yaml_document_get_node(d, p->value));
+        e = pair(c, w, d, yaml_document_get_node(d, p->key), yaml_document_get_node(d, p->value));
         e = e < 0 ? e : given_twice(d, w, first, p);
     }
     return e;

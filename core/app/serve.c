@@ -88,9 +88,13 @@ static void progress(void *ctx, const char *what, uint64_t done, uint64_t total)
 
 static int open_store(struct server *s, char *why, size_t n_why)
 {
-    const struct pl_config *c = &s->config;
+    struct pl_config *c = &s->config;
     struct pl_store_conf conf;
     pl_store_conf_default(&conf);
+    int e = pl_config_tiers(c, &conf);
+    if (e < 0) {
+        return e;
+    }
     conf.dir = c->data;
     conf.durability = strcmp(c->durability, "process") == 0 ? PL_DURABLE_PROCESS : PL_DURABLE_DISK;
     conf.retention_ms = c->retention;

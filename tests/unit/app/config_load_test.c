@@ -63,7 +63,7 @@ static void wrong_flags_are_refused_with_what_would_be_right(void **state)
         const char *arg, *why;
     } cases[] = {
         {"--retension=3d", "unknown option --retension=3d: did you mean --retention"},
-        {"--colour", "unknown option --colour: `perilune serve --help` lists them"},
+        {"--brightness", "unknown option --brightness: `perilune serve --help` lists them"},
         {"--http", "--http needs a value"},
         {"--config", "--config needs a value"},
         {"data", "unexpected argument \"data\""},
@@ -88,8 +88,8 @@ static void wrong_variables_are_refused_and_those_of_others_are_left_alone(void 
     } cases[] = {
         {"PERILUNE_RETENSION=3d",
          "unknown environment variable PERILUNE_RETENSION: did you mean PERILUNE_RETENTION"},
-        {"PERILUNE_COLOUR=1",
-         "unknown environment variable PERILUNE_COLOUR: `perilune serve --help` lists the options"},
+        {"PERILUNE_BRIGHTNESS=1", "unknown environment variable PERILUNE_BRIGHTNESS: `perilune "
+                                  "serve --help` lists the options"},
         {"PERILUNE_LOOPS=x",
          "environment variable PERILUNE_LOOPS: loops: \"x\" is not a number up to 4294967295"},
         {"PERILUNE_CONFIG=/nowhere.yml", "/nowhere.yml: cannot be read: not found"},
