@@ -188,6 +188,7 @@ int pl_api_new(const struct pl_api_conf *conf, struct pl_api **out)
     }
     a->conf = *conf;
     pthread_mutex_init(&a->active_lock, NULL);
+    pthread_mutex_init(&a->flights_lock, NULL);
     a->started_ms = pl_now_ms(conf->clock);
     a->http = (struct pl_http_handler){.ctx = a, .admit = admit, .request = request};
     pl__stream_init(a);
@@ -220,5 +221,6 @@ void pl_api_free(struct pl_api *a)
     free(a->rooms);
     pl_sessions_free(a->sessions);
     pthread_mutex_destroy(&a->active_lock);
+    pthread_mutex_destroy(&a->flights_lock);
     free(a);
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include "core/base/base.h"
 #include "core/net/net.h"
+#include "core/query/query.h"
 #include "core/store/store.h"
 
 struct pl_api;
@@ -17,6 +18,7 @@ struct pl_api_conf {
     struct pl_metrics *metrics;
     bool tenants_auto;             /* create unknown tenants on the first write */
     size_t max_inflated_bytes;     /* of a request body: 256 MB */
+    struct pl_query_cache *cache;  /* results; NULL: none */
     size_t query_max_waiting;      /* queries that may wait for a thread: 1000; 503 over it */
     int64_t query_timeout_ms;      /* 2 min; `timeout=` may lower it */
     int64_t query_lookback_ms;     /* 5 min */

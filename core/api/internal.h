@@ -5,6 +5,7 @@
 #include "core/ingest/ingest.h"
 #include "core/query/query.h"
 
+#define PL__FLIGHTS 256 /* buckets */
 struct pl_api {
     struct pl_api_conf conf;
     struct pl_http_handler http;
@@ -15,6 +16,8 @@ struct pl_api {
     struct pl_sessions *sessions;
     int64_t started_ms;
     _Atomic bool ready;
+    pthread_mutex_t flights_lock; /* a leaf */
+    struct pl_job *flights[PL__FLIGHTS];
     _Atomic uint64_t queries_waiting, backup_done, backup_total;
     pthread_mutex_t active_lock; /* a leaf */
     struct pl__active *active;   /* active_lock: queries that wait or run, newest first */
@@ -85,7 +88,9 @@ struct pl_job_args { /* what the endpoint read from the request; what it needs o
     enum pl__stats stats;
     enum pl__format format;
     const char *listed; /* a query that status/queries shows: its kind */
-    bool strict; /* no extensions of PromQL */
+    bool strict;        /* no extensions of PromQL */
+    bool repeats;       /* the same request means the same again: its answer may be kept */
+    bool nocache;       /* set by pl__job_start */
     struct pl__selectors sel;
 };
 /* active.c: what status/queries shows of a job. */
@@ -107,7 +112,16 @@ struct pl_job {
     const char *content_type;
     int64_t begun_ns, queue_ns; /* when it came, and how long it waited */
     struct pl__active active;
-    _Atomic bool cancel; /* set when the client goes away */
+    _Atomic bool cancel; /* set when nobody waits for it any more, or it is killed */
+    /* cached.c */
+    struct pl_buf key; /* empty: its answer is not shared */
+    uint64_t key_hash;
+    bool keep; /* set by the work, with the span */
+    struct pl_query_span span;
+    struct pl_query_mark mark; /* as is the rest: flights_lock */
+    bool running;
+    size_t n_alive; /* clients that wait for it */
+    struct pl_job *flight_next, *leader, *followers;
 };
 /** args (may be NULL) are copied, their selectors taken. Submits to the pool; answers itself when
  * it cannot: 503 where `limited` and too many wait already. */
@@ -115,6 +129,22 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
                    void (*work)(struct pl_job *job), const struct pl_job_args *args);
 void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* cached.c: answers that are kept, and shared */
+/** Answer from the cache: true, the request is gone. Else *key is set where the answer may be kept.
+ */
+bool pl__cached_answer(struct pl_api *a, struct pl_http_req *req, struct pl_job_args *args,
+                       struct pl_buf *key);
+/** The work says what the answer was made of: it may be kept. */
+void pl__job_keep(struct pl_job *job, int64_t t0, int64_t t1, bool catalogue);
+void pl__job_keep_result(struct pl_job *job, const struct pl_result *r);
+/** Wait with one that is under way: true. Else others may wait with this one. */
+bool pl__flight_join(struct pl_job *job);
+/** The client has gone. */
+void pl__flight_abort(struct pl_job *job);
+void pl__flight_begin(struct pl_job *job);
+/** Keep the answer; those that waited with it, linked by `followers`. */
+struct pl_job *pl__flight_end(struct pl_job *job);
 
 /* query_run.c */
 /** The work of query and query_range. */

@@ -11,14 +11,11 @@ static void job_free(struct pl_job *job)
 {
     pl__selectors_fini(&job->args.sel);
     pl_buf_fini(&job->out);
+    pl_buf_fini(&job->key);
     free(job);
 }
 
-static void on_abort(struct pl_http_req *req)
-{
-    struct pl_job *job = req->user;
-    job->cancel = true;
-}
+static void on_abort(struct pl_http_req *req) { pl__flight_abort(req->user); }
 
 static void answer(struct pl_task *task)
 {
@@ -37,15 +34,37 @@ static void answer(struct pl_task *task)
     job_free(job);
 }
 
+/** A copy of what the job answers, for one that waited with it. */
+static void answer_too(const struct pl_job *job, struct pl_job *follower)
+{
+    follower->status = job->status;
+    follower->content_type = job->content_type;
+    pl_buf_add(&follower->out, job->out.p, job->out.n);
+    follower->out.failed |= job->out.failed;
+    follower->task.run = answer;
+    pl_loop_post(follower->req->loop, &follower->task);
+}
+
+/** To the loops of all that wait for the answer. */
+static void finish(struct pl_job *job)
+{
+    struct pl_loop *loop = job->req->loop;
+    for (struct pl_job *f = pl__flight_end(job), *next; f; f = next) {
+        next = f->followers;
+        answer_too(job, f);
+    }
+    job->task.run = answer;
+    pl_loop_post(loop, &job->task);
+}
+
 static void on_pool(struct pl_task *task)
 {
     struct pl_job *job = (struct pl_job *)task;
-    struct pl_loop *loop = job->req->loop;
     job->queue_ns = pl_mono_ns(job->api->conf.clock) - job->begun_ns;
     job->active.running = true;
+    pl__flight_begin(job);
     job->work(job);
-    task->run = answer;
-    pl_loop_post(loop, task);
+    finish(job);
 }
 
 static void on_pool_counted(struct pl_task *task)
@@ -63,7 +82,7 @@ static struct pl_job *job_new(struct pl_api *a, struct pl_http_req *req,
         job->api = a;
         job->req = req;
         job->work = work;
-        job->args = args ? *args : (struct pl_job_args){0};
+        job->args = *args;
         job->begun_ns = pl_mono_ns(a->conf.clock);
         job->status = 200;
         job->content_type = "application/json";
@@ -74,13 +93,21 @@ static struct pl_job *job_new(struct pl_api *a, struct pl_http_req *req,
 void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *pool, bool limited,
                    void (*work)(struct pl_job *job), const struct pl_job_args *args)
 {
-    struct pl_job *job = job_new(a, req, work, args);
+    struct pl_job_args with = args ? *args : (struct pl_job_args){.nocache = true};
+    struct pl_buf key = PL_BUF_INIT;
+    if (args && pl__cached_answer(a, req, &with, &key)) {
+        pl__selectors_fini(&with.sel);
+        pl_buf_fini(&key);
+        return;
+    }
+    struct pl_job *job = job_new(a, req, work, &with);
     if (!job) {
-        struct pl__selectors sel = args ? args->sel : (struct pl__selectors){0};
-        pl__selectors_fini(&sel);
+        pl__selectors_fini(&with.sel);
+        pl_buf_fini(&key);
         pl__reply_error(req, PL_ENOMEM, "out of memory");
         return;
     }
+    job->key = key;
     if (limited && ++a->queries_waiting > a->conf.query_max_waiting) {
         a->queries_waiting--;
         pl_count(a->query_refused, 1);
@@ -92,14 +119,18 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
     }
     req->user = job;
     req->on_abort = on_abort;
+    if (pl__flight_join(job)) {
+        a->queries_waiting -= limited;
+        return;
+    }
     job->task.run = limited ? on_pool_counted : on_pool;
     if (job->args.listed) {
         pl__active_add(job);
     }
     if (!pl_pool_submit(pool, &job->task)) {
-        pl__active_remove(job);
-        pl__reply_error(req, PL_ECLOSED, "shutting down");
-        job_free(job);
+        a->queries_waiting -= limited;
+        pl__job_error(job, PL_ECLOSED, "shutting down");
+        finish(job);
     }
 }
 

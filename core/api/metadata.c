@@ -42,7 +42,8 @@ static void work(struct pl_job *job)
     }
 }
 
-/* A limit in the words that Prometheus has for these: 0 is nothing at all, below it there is none. */
+/* A limit in the words that Prometheus has for these: 0 is nothing at all, below it there is none.
+ */
 static bool limit_param(struct pl_http_req *req, const char *name, uint64_t *out)
 {
     pl_str s = pl_http_param(req, name);

@@ -44,6 +44,7 @@ void pl__ep_query(struct pl_api *a, struct pl_http_req *req)
     if (pl__tenant(a, req, false, &with.tenant) && options(a, req, &with) &&
         pl__time_param(req, "time", &with.t0) && pl__query_param(req, &with.text)) {
         with.t1 = with.t0;
+        with.repeats = pl_http_param(req, "time").n > 0;
         pl__job_start(a, req, a->conf.pool, true, pl__query_run, &with);
     }
 }
@@ -68,7 +69,7 @@ static const char *bad_range(const struct pl_job_args *args)
 
 void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req)
 {
-    struct pl_job_args with = {.listed = "range"};
+    struct pl_job_args with = {.listed = "range", .repeats = true};
     static const char *const needed[] = {"start", "end", "step"};
     if (!pl__tenant(a, req, false, &with.tenant)) {
         return;

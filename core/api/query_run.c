@@ -58,6 +58,7 @@ void pl__query_run(struct pl_job *job)
         .step_stats = args->stats == PL__STATS_ALL,
         .progress = &job->active.samples,
         .strict = args->strict,
+        .cache = args->nocache ? NULL : a->conf.cache,
     };
     struct pl_result result = {0};
     struct pl_query_error err = {0};
@@ -79,6 +80,7 @@ void pl__query_run(struct pl_job *job)
     }
     pl_count(a->query_samples, result.stats.samples);
     answer(job, &result);
+    pl__job_keep_result(job, &result);
     pl_result_fini(&result);
     pl_histo_observe(a->query_seconds, (double)(pl_mono_ns(a->conf.clock) - begun) / 1e9);
 }

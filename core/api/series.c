@@ -122,6 +122,7 @@ static void list_end(struct list *l, int e, const char *heading)
             pl_mp_w_str(&job->out, PL_STR(PL__TRUNCATED));
         }
     }
+    pl__job_keep(job, job->args.t0, job->args.t1, true);
     free(l->texts);
     if (format == PL__CSV) {
         pl_arena_fini(&l->arena);
@@ -224,6 +225,7 @@ static void start(struct pl_api *a, struct pl_http_req *req, bool needs_match, p
     struct pl_job_args with = {.text = text,
                                .t0 = INT64_MIN,
                                .t1 = INT64_MAX,
+                               .repeats = true,
                                .format = pl__accept(pl_http_header(req, "Accept"))};
     if (!pl__tenant(a, req, false, &with.tenant) || !pl__time_param(req, "start", &with.t0) ||
         !pl__time_param(req, "end", &with.t1) || !pl__limit_param(req, "limit", &with.limit) ||

@@ -87,6 +87,8 @@ const struct pl_option pl__options[] = {
       "memory one query may take"),
     O("query-strict", BOOL, query_strict, "false", NULL, "Queries",
       "refuse what is not in Prometheus' PromQL (docs/promql.md)"),
+    O("query-cache-bytes", BYTES, query_cache_bytes, "128MB", "BYTES", "Queries",
+      "memory of the cache of results; 0: none"),
 
     O("log-level", TEXT, log_level, "info", "debug|info|warn|error", "Log", "what to write"),
     O("log-format", TEXT, log_format, "logfmt", "logfmt|json", "Log", "how to write it"),

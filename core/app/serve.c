@@ -16,6 +16,7 @@ struct server {
     struct pl_log log;
     struct pl_metrics *metrics;
     struct pl_pool *queries, *tasks;
+    struct pl_query_cache *cache;
     struct pl_store *store;
     struct pl_net *net;
     struct pl_api *api;
@@ -151,6 +152,9 @@ static int open_api(struct server *s)
     size_t cores = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
     int e = pl_pool_new(c->query_threads ? c->query_threads : cores, "query", &s->queries);
     e = e < 0 ? e : pl_pool_new(1, "task", &s->tasks);
+    if (e >= 0 && c->query_cache_bytes) {
+        e = pl_query_cache_new(c->query_cache_bytes, s->metrics, &s->cache);
+    }
     if (e < 0) {
         return e;
     }
@@ -164,6 +168,7 @@ static int open_api(struct server *s)
         .metrics = s->metrics,
         .tenants_auto = c->tenants_auto,
         .max_inflated_bytes = c->max_inflated_bytes,
+        .cache = s->cache,
         .query_max_waiting = c->query_max_waiting,
         .query_timeout_ms = c->query_timeout,
         .query_lookback_ms = c->query_lookback,
@@ -243,6 +248,7 @@ static void stop(struct server *s)
     if (s->net) {
         pl_net_free(s->net);
     }
+    pl_query_cache_free(s->cache);
     pl_api_free(s->api);
     if (s->metrics) {
         pl_metrics_free(s->metrics);
