@@ -188,6 +188,7 @@ void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_queries(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_kill(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_format_query(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_parse_query(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_series(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_labels(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_label_values(struct pl_api *a, struct pl_http_req *req);

@@ -79,6 +79,7 @@ static const char *example(const struct pl_route *r)
         {"/api/v1/query", "?query=temperature"},
         {"/api/v1/query_range", NULL},
         {"/api/v1/format_query", "?query=sum(rate(requests_total[5m]))by(job)"},
+        {"/api/v1/parse_query", "?query=sum(rate(requests_total[5m]))by(job)"},
         {"/api/v1/series", "?match[]=temperature"},
         {"/api/v1/export", "?match[]=temperature"},
     };

@@ -2,6 +2,7 @@
  * need all values of a group at once). */
 #include "core/query/exec.h"
 #include "core/query/lex.h"
+#include "core/query/print.h"
 
 #include "core/codec/codec.h"
 
@@ -330,46 +331,6 @@ static int quantile(struct pl__exec *ex, const struct pl_expr *e, struct pl__row
 
 /* ------------------------------------------------------------------ count_values */
 
-/** A number without exponent, as Go's FormatFloat(v, 'f', -1, 64). */
-static void plain_number(struct pl_buf *b, double v)
-{
-    char text[PL_NUMBER_MAX];
-    size_t n = pl_number_text(v, text), at = 0;
-    while (at < n && text[at] != 'e') {
-        at++;
-    }
-    if (at == n) {
-        pl_buf_add(b, text, n);
-        return;
-    }
-    int64_t exponent = 0;
-    size_t sign = at + 1 < n && (text[at + 1] == '+' || text[at + 1] == '-');
-    pl_str_i64(pl_str_mem(text + at + 1 + sign, n - at - 1 - sign), &exponent);
-    exponent = text[at + 1] == '-' ? -exponent : exponent;
-    char digits[PL_NUMBER_MAX];
-    int64_t n_digits = 0;
-    for (size_t i = 0; i < at; i++) {
-        if (text[i] >= '0' && text[i] <= '9') {
-            digits[n_digits++] = text[i];
-        }
-    }
-    pl_buf_z(b, v < 0 ? "-" : "");
-    if (exponent < 0) {
-        pl_buf_z(b, "0.");
-        for (int64_t i = -1; i > exponent; i--) {
-            pl_buf_z(b, "0");
-        }
-        pl_buf_add(b, digits, (size_t)n_digits);
-        return;
-    }
-    for (int64_t i = 0; i < n_digits || i <= exponent; i++) {
-        pl_buf_u8(b, (uint8_t)(i < n_digits ? digits[i] : '0'));
-        if (i == exponent && i + 1 < n_digits) {
-            pl_buf_z(b, ".");
-        }
-    }
-}
-
 /** The counts as they come up: a row per label set of the result; several values and groups may
  * share one, where the value's label is one of those grouped by. */
 struct counts {
@@ -432,7 +393,7 @@ static int counts_row(struct pl__exec *ex, struct counts *c, const struct pl_exp
     struct pl_buf text = PL_BUF_INIT, labels = PL_BUF_INIT;
     bool hidden = e->agg.without && pl__names_has(&e->agg.by, e->agg.param->str);
     if (!hidden) {
-        plain_number(&text, v);
+        pl__plain_number(&text, v);
     }
     pl__set_label(&labels, group_labels, e->agg.param->str, pl_buf_view(&text));
     int err = text.failed || labels.failed ? PL_ENOMEM

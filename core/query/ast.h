@@ -30,6 +30,8 @@ enum pl__type {
     X(MOD, "%", 5)                                                                                 \
     X(POW, "^", 6)                                                                                 \
     X(ATAN2, "atan2", 5)                                                                           \
+    X(TRIM_UPPER, "</", 3)                                                                         \
+    X(TRIM_LOWER, ">/", 3)                                                                         \
     X(EQ, "==", 3)                                                                                 \
     X(NE, "!=", 3)                                                                                 \
     X(LT, "<", 3)                                                                                  \
@@ -123,9 +125,32 @@ struct pl__names {
 
 enum pl__at { PL__AT_NONE, PL__AT_TIME, PL__AT_START, PL__AT_END };
 
+/** Arithmetic in the place of a duration, in seconds: [5m * 2], offset (1h - step()). Its value is
+ *  known once the query's start, end and step are (pl__durations_resolve). */
+enum pl__dur_kind {
+    PL__DUR_NUMBER,
+    PL__DUR_STEP,
+    PL__DUR_RANGE,
+    PL__DUR_MIN,
+    PL__DUR_MAX,
+    PL__DUR_OP, /* l NULL: unary */
+};
+struct pl__dur {
+    enum pl__dur_kind kind;
+    enum pl__op op;
+    double v;
+    bool duration; /* a number that was written with units */
+    bool wrapped;  /* in parentheses */
+    pl_str name;   /* as min, max, step and range were written */
+    struct pl__dur *l, *r;
+    unsigned depth;
+    size_t at, end;
+};
+
 /** Where a selector or subquery looks, relative to the step. */
 struct pl__when {
     int64_t offset_ms;
+    struct pl__dur *offset_expr; /* gives offset_ms; NULL: a number gave it */
     bool offset_set;
     enum pl__at at;
     int64_t at_ms;
@@ -145,6 +170,9 @@ struct pl__matching {
 
 struct pl__func;
 
+/** How a range begins and ends: with its samples, with the sample before it, or interpolated. */
+enum pl__edges { PL__EDGES_PLAIN, PL__EDGES_ANCHORED, PL__EDGES_SMOOTHED };
+
 struct pl_expr {
     enum pl__kind kind;
     enum pl__type type;
@@ -163,12 +191,15 @@ struct pl_expr {
             struct pl_matcher *m; /* the name's matcher comes last */
             size_t n;
             struct pl__when when;
-            int64_t range_ms;
+            int64_t range_ms;           /* 0: an instant vector */
+            struct pl__dur *range_expr; /* gives range_ms, which is positive from the start */
+            enum pl__edges edges;
         } sel;
         struct {
             struct pl_expr *expr;
             struct pl__when when;
             int64_t range_ms, step_ms; /* step 0: the default */
+            struct pl__dur *range_expr, *step_expr;
         } sub;
         struct {
             const struct pl__func *fn;
@@ -212,6 +243,11 @@ void pl__ast_fini(struct pl__ast *ast);
 /** Move the matchers into the arena, without their expressions: nothing is left to fini. PL_ENOMEM.
  */
 int pl__ast_disown(struct pl__ast *ast);
+
+/** Give every duration expression of the tree its value; step 0: an instant query. PL_EINVAL: one
+ * is not positive, or out of range. */
+int pl__durations_resolve(struct pl_expr *root, int64_t start, int64_t end, int64_t step,
+                          struct pl_query_error *err);
 
 const char *pl__type_text(enum pl__type t); /* "vector" */
 const char *pl__type_doc(enum pl__type t);  /* "instant vector" */

@@ -128,6 +128,10 @@ static int scalar_scalar(struct pl__exec *ex, const struct pl__frame *f, struct 
                          struct pl__rows *out)
 {
     const double *b;
+    if (e->bin.op == PL__OP_TRIM_UPPER || e->bin.op == PL__OP_TRIM_LOWER) {
+        return pl__error(ex, PL_EINVAL, e->at, "operator \"%s\" not allowed for Scalar operations",
+                         pl__op_text(e->bin.op));
+    }
     int err = pl__eval_scalar(ex, f, e->bin.r, &b);
     err = err < 0 ? err : pl__eval_values(ex, f, e->bin.l, out);
     for (size_t s = 0; err >= 0 && s < f->n; s++) {

@@ -100,6 +100,10 @@ int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr
     }
     out->t0 = refs->ref0 - range + 1;
     out->t1 = refs->last;
+    if (!sub && e->sel.edges != PL__EDGES_PLAIN) { /* what the ends of the range are made of */
+        out->t0 -= e->sel.range_ms ? ex->lookback_ms : 0;
+        out->t1 += e->sel.edges == PL__EDGES_SMOOTHED ? ex->lookback_ms : 0;
+    }
     int err = sub ? open_subquery(ex, e, out) : open_selector(ex, e, out);
     if (err < 0) {
         pl__cols_fini(ex, out);

@@ -34,6 +34,7 @@ struct pl__exec {
     struct pl_query_error *err;
     pl_str text;
     int64_t start, end, lookback_ms; /* of the whole query: @ start(), @ end() */
+    int64_t step;                    /* of the whole query; 0: an instant query */
     bool instant;
     _Atomic uint64_t samples, chunks, series;
     _Atomic size_t memory;          /* of values */
@@ -149,6 +150,7 @@ struct pl__windows {
     const double *p1, *p2, *p3; /* scalar arguments, per step */
     bool p1_same;               /* p1 is the same at all steps */
     double *scratch;            /* n values */
+    int64_t before, after;      /* lo and hi reach so far beyond the range: anchored, smoothed */
 };
 /** Fill out[w.n]: all steps of a series in one pass. */
 typedef void (*pl__range_fn)(const struct pl__windows *w, double *out);
@@ -174,6 +176,15 @@ enum pl__range {
 };
 /** The range function of an enum pl__range. */
 pl__range_fn pl__range_of(int which);
+/** The same over anchored or smoothed ranges; NULL: it has none. fn_edges.c */
+pl__range_fn pl__range_edges(int which, enum pl__edges edges);
+/** Samples of one anchored or smoothed range (from, to], its ends among them: into out_t, out_v
+ *  with room for n + 2. t, v: also what lies before and behind. Returns how many. */
+size_t pl__edges_points(enum pl__edges edges, const int64_t *t, const double *v, size_t n,
+                        int64_t from, int64_t to, int64_t *out_t, double *out_v);
+/** The value at `at`, between the samples around it, not further away than the lookback. */
+double pl__edges_at(const int64_t *t, const double *v, size_t n, int64_t at, int64_t lookback,
+                    size_t *k);
 
 /* ------------------------------------------------------------------ rows */
 
@@ -200,6 +211,8 @@ struct pl__rows {
     int64_t range_ms, eval0, eval_step;
     const double *p1, *p2, *p3;
     bool p1_same, floats_only; /* floats_only: the function does not know histograms */
+    int64_t before, after;     /* of an anchored or smoothed range */
+    bool smoothed;             /* an instant selector: between samples */
     struct pl__map map[PL__MAPS_MAX];
     size_t n_maps;
     bool ordered; /* the order of the rows means something (instant queries) */
@@ -263,8 +276,8 @@ static inline double pl__step_s(const struct pl__frame *f, size_t i)
 
 /* clang-format off */
 #define PL__EVALS(X)                                                                               \
-    X(range) X(math) X(clamp) X(round) X(date) X(time) X(timestamp) X(pi) X(scalar) X(vector)      \
-    X(absent) X(sort) X(label_replace) X(label_join) X(histogram) X(native) X(info)
+    X(range) X(span) X(extreme) X(math) X(clamp) X(round) X(date) X(time) X(timestamp) X(pi) X(scalar) X(vector)      \
+    X(absent) X(start_timestamp) X(sort) X(label_replace) X(label_join) X(histogram) X(native) X(info)
 /* clang-format on */
 #define PL__EVAL_DECL(name)                                                                        \
     int pl__fn_##name(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,           \
@@ -272,6 +285,8 @@ static inline double pl__step_s(const struct pl__frame *f, size_t i)
 PL__EVALS(PL__EVAL_DECL)
 #undef PL__EVAL_DECL
 
+enum { PL__SPAN_START, PL__SPAN_END, PL__SPAN_RANGE, PL__SPAN_STEP };
+enum { PL__EXTREME_MAX, PL__EXTREME_MIN };
 enum { PL__CLAMP_BOTH, PL__CLAMP_MIN, PL__CLAMP_MAX };
 enum { PL__SORT_ASC, PL__SORT_DESC, PL__SORT_LABEL, PL__SORT_LABEL_DESC };
 enum { PL__HIST_QUANTILE, PL__HIST_FRACTION };

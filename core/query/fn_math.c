@@ -62,6 +62,20 @@ static double go_min(double a, double b)
     return isnan(a) || isnan(b) ? NAN : a < b ? a : b;
 }
 
+/** max_of, min_of: of two scalars. */
+int pl__fn_extreme(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                   struct pl__rows *out)
+{
+    const double *b;
+    int err = pl__eval_scalar(ex, f, e->call.args[1], &b);
+    err = err < 0 ? err : pl__eval_values(ex, f, e->call.args[0], out);
+    for (size_t s = 0; err >= 0 && s < f->n; s++) {
+        double a = out->v[s];
+        out->v[s] = e->call.fn->which == PL__EXTREME_MAX ? go_max(a, b[s]) : go_min(a, b[s]);
+    }
+    return err;
+}
+
 static void apply_clamp(const struct pl__map *m, double *row, size_t steps)
 {
     for (size_t s = 0; s < steps; s++) {

@@ -217,6 +217,21 @@ static int check_factors(struct pl__exec *ex, const struct pl__frame *f, struct 
     return 0;
 }
 
+/** anchored and smoothed go with a few functions only. */
+static int check_edges(struct pl__exec *ex, const struct pl_expr *e, const struct pl_expr *range)
+{
+    enum pl__edges edges = range->kind == PL__SELECTOR ? range->sel.edges : PL__EDGES_PLAIN;
+    if (!edges || pl__range_edges(e->call.fn->which, edges)) {
+        return 0;
+    }
+    bool anchored = edges == PL__EDGES_ANCHORED;
+    return pl__error(ex, PL_EINVAL, range->at,
+                     "%s modifier can only be used with: %s - not with %s",
+                     anchored ? "anchored" : "smoothed",
+                     anchored ? "changes, delta, increase, rate, resets" : "delta, increase, rate",
+                     e->call.fn->name);
+}
+
 /** Notes on arguments that are legal and most likely wrong. */
 static void note(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                  const struct pl__rows *r, const struct pl_expr *range)
@@ -263,9 +278,16 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     if (err < 0) {
         return err;
     }
+    if ((err = check_edges(ex, e, range)) < 0) {
+        return err;
+    }
+    enum pl__edges edges = range->kind == PL__SELECTOR ? range->sel.edges : PL__EDGES_PLAIN;
     *out = (struct pl__rows){
         .steps = f->n,
-        .range = pl__range_of(e->call.fn->which),
+        .range =
+            edges ? pl__range_edges(e->call.fn->which, edges) : pl__range_of(e->call.fn->which),
+        .before = edges ? ex->lookback_ms : 0,
+        .after = edges == PL__EDGES_SMOOTHED ? ex->lookback_ms : 0,
         .eval0 = f->start,
         .eval_step = f->step,
         .p1 = p[0],
@@ -277,7 +299,7 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
                                 [PL__RANGE_INCREASE] = PL_INCREASE + 1,
                                 [PL__RANGE_DELTA] = PL_DELTA + 1};
     size_t which = (size_t)e->call.fn->which;
-    if (which < sizeof rates / sizeof *rates && rates[which]) {
+    if (!edges && which < sizeof rates / sizeof *rates && rates[which]) {
         out->planned = true;
         out->rate = (enum pl_rate)(rates[which] - 1);
     }

@@ -26,6 +26,44 @@ int pl__fn_pi(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
     return err;
 }
 
+/** start(), end(), range(), step(): of the whole query, also within a subquery. */
+int pl__fn_span(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                struct pl__rows *out)
+{
+    int64_t ms = 0;
+    switch (e->call.fn->which) {
+    case PL__SPAN_START:
+        ms = ex->start;
+        break;
+    case PL__SPAN_END:
+        ms = ex->end;
+        break;
+    case PL__SPAN_RANGE:
+        ms = ex->end - ex->start;
+        break;
+    default:
+        ms = ex->start == ex->end ? 0 : ex->step;
+        break;
+    }
+    int err = pl__rows_new(ex, 1, f->n, out);
+    for (size_t s = 0; err >= 0 && s < f->n; s++) {
+        out->v[s] = (double)ms / 1000;
+    }
+    return err;
+}
+
+/** Empty, as in Prometheus without its feature flag use-start-timestamps. */
+int pl__fn_start_timestamp(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                           struct pl__rows *out)
+{
+    int err = pl__eval(ex, f, e->call.args[0], out); /* its errors are errors */
+    if (err < 0) {
+        return err;
+    }
+    pl__rows_fini(ex, out);
+    return pl__rows_new(ex, 0, f->n, out);
+}
+
 static void apply_step_time(const struct pl__map *m, double *row, size_t steps)
 {
     for (size_t s = 0; s < steps; s++) {

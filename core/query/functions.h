@@ -10,6 +10,7 @@ enum {
     PL__FN_TIME = 1,      /* depends on the evaluation time even where its arguments do not */
     PL__FN_KEEP_NAME = 2, /* does not drop the metric name */
     PL__FN_EXPERIMENTAL = 4,
+    PL__FN_SPAN = 16,        /* depends on the query's start, end or step */
     PL__FN_WHOLE_RANGE = 32, /* a step's value depends on other steps of the query */
     PL__FN_IMPURE = 64,      /* depends on more than samples and times: never cached */
     PL__FN_EXTENSION = 256,  /* not Prometheus': refused in strict mode */

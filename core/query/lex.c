@@ -26,6 +26,12 @@ static const struct {
     {"fill_left", PL__T_KEYWORD, PL__K_FILL_LEFT},
     {"fill_right", PL__T_KEYWORD, PL__K_FILL_RIGHT},
     {"bool", PL__T_KEYWORD, PL__K_BOOL},
+    {"anchored", PL__T_KEYWORD, PL__K_ANCHORED},
+    {"smoothed", PL__T_KEYWORD, PL__K_SMOOTHED},
+    {"step", PL__T_KEYWORD, PL__K_STEP},
+    {"range", PL__T_KEYWORD, PL__K_RANGE},
+    {"min_of", PL__T_KEYWORD, PL__K_MIN_OF},
+    {"max_of", PL__T_KEYWORD, PL__K_MAX_OF},
     {"start", PL__T_KEYWORD, PL__K_START},
     {"end", PL__T_KEYWORD, PL__K_END},
     {"inf", PL__T_NUMBER, 0},
@@ -101,6 +107,34 @@ static struct pl__token fail_char(struct pl__lexer *l, size_t at, const char *wh
     return t;
 }
 
+/** The character here between two texts, as Go's %#U: U+0041 'A'. */
+static struct pl__token fail_rune(struct pl__lexer *l, size_t at, const char *before,
+                                  const char *after)
+{
+    struct pl_buf b = PL_BUF_INIT;
+    size_t n = rune_len(l->in, l->pos);
+    const uint8_t *p = (const uint8_t *)l->in.p + l->pos;
+    uint32_t x = n == 1 ? (p[0] < 0x80 ? p[0] : 0xfffd) : p[0] & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        x = x << 6 | (p[i] & 63);
+    }
+    pl_buf_f(&b, "%sU+%04X", before, x);
+    if (x >= 0x20 && x != 0x7f) {
+        pl_buf_z(&b, " '");
+        if (x == 0xfffd) {
+            pl_buf_z(&b, "\xef\xbf\xbd");
+        } else {
+            pl_buf_add(&b, p, n);
+        }
+        pl_buf_z(&b, "'");
+    }
+    pl_buf_z(&b, after);
+    struct pl__token t = {PL__T_ERROR, 0, at, pl_arena_dup(l->arena, pl_buf_view(&b))};
+    l->done = true;
+    pl_buf_fini(&b);
+    return t;
+}
+
 /** A quoted string; the position is on its opening quote. */
 static struct pl__token lex_string(struct pl__lexer *l, size_t at)
 {
@@ -151,15 +185,7 @@ static struct pl__token lex_string(struct pl__lexer *l, size_t at)
             digits = c == 'u' ? 4 : 8;
             l->pos++;
         } else {
-            struct pl_buf b = PL_BUF_INIT;
-            size_t n = rune_len(l->in, l->pos);
-            pl_buf_z(&b, "unknown escape sequence '");
-            pl_buf_add(&b, l->in.p + l->pos, n);
-            pl_buf_z(&b, "'");
-            pl_str why = pl_arena_dup(l->arena, pl_buf_view(&b));
-            pl_buf_fini(&b);
-            l->done = true;
-            return (struct pl__token){PL__T_ERROR, 0, at, why};
+            return fail_rune(l, at, "unknown escape sequence ", "");
         }
         for (int i = 0; i < digits; i++, l->pos++) {
             c = peek(l, 0);
@@ -170,7 +196,7 @@ static struct pl__token lex_string(struct pl__lexer *l, size_t at)
                 return fail(l, at, "escape sequence not terminated");
             }
             if (d >= base) {
-                return fail_char(l, at, "illegal character in escape sequence", l->pos, "");
+                return fail_rune(l, at, "illegal character ", " in escape sequence");
             }
             x = x > max ? x : x * (uint32_t)base + (uint32_t)d;
         }
@@ -273,6 +299,17 @@ static struct pl__token lex_number(struct pl__lexer *l, size_t at)
     return (struct pl__token){PL__T_ERROR, 0, at, why};
 }
 
+/** Does a parenthesis follow, blanks aside? Only then fill and its kin are modifiers, else metrics.
+ */
+static bool before_paren(const struct pl__lexer *l)
+{
+    size_t ahead = 0;
+    while (is_space(peek(l, ahead))) {
+        ahead++;
+    }
+    return peek(l, ahead) == '(';
+}
+
 static struct pl__token lex_word(struct pl__lexer *l, size_t at)
 {
     bool colon = false;
@@ -282,12 +319,44 @@ static struct pl__token lex_word(struct pl__lexer *l, size_t at)
     struct pl__token t = make(l, colon ? PL__T_METRIC : PL__T_IDENT, 0, at);
     for (size_t i = 0; !colon && i < sizeof words / sizeof *words; i++) {
         if (pl_str_ieq(t.text, pl_str_c(words[i].word))) {
-            t.kind = words[i].kind;
-            t.sub = words[i].sub;
+            bool fill = words[i].kind == PL__T_KEYWORD && words[i].sub >= PL__K_FILL &&
+                        words[i].sub <= PL__K_FILL_RIGHT;
+            if (!fill || before_paren(l)) {
+                t.kind = words[i].kind;
+                t.sub = words[i].sub;
+            }
             break;
         }
     }
     return t;
+}
+
+/** A word inside brackets: step, range, min, max, min_of, max_of. */
+static struct pl__token lex_duration_word(struct pl__lexer *l, size_t at)
+{
+    static const struct {
+        const char *word;
+        int sub;
+    } known[] = {{"step", PL__K_STEP},     {"range", PL__K_RANGE}, {"min", PL__K_MIN_OF},
+                 {"min_of", PL__K_MIN_OF}, {"max", PL__K_MAX_OF},  {"max_of", PL__K_MAX_OF}};
+    while (is_alpha(peek(l, 0))) {
+        l->pos++;
+    }
+    struct pl__token t = make(l, PL__T_KEYWORD, 0, at);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (pl_str_ieq(t.text, pl_str_c(known[i].word))) {
+            t.sub = known[i].sub;
+            return t;
+        }
+    }
+    return l->duration ? fail_char(l, at, "unexpected character in duration expression", at, "")
+                       : fail_char(l, at, "unexpected character", at, ", expected ':'");
+}
+
+/** Behind '[', before the first number: fewer characters may come. */
+static bool duration_char(int c)
+{
+    return is_digit(c) || is_alpha(c) || (c > 0 && strchr("+-*/%^(),.:]", c));
 }
 
 static void skip_blank(struct pl__lexer *l)
@@ -369,10 +438,24 @@ struct pl__token pl__lex_next(struct pl__lexer *l)
         return lex_in_braces(l, at);
     }
     int c = peek(l, 0), d = peek(l, 1);
+    if (l->duration && c < 0) {
+        return fail(l, at, "unexpected end of input in duration expression");
+    }
+    if (l->duration && (!duration_char(c) || (c == '.' && !is_digit(d)))) {
+        return fail_char(l, at, "unexpected character in duration expression", at, "");
+    }
     if (is_digit(c) || (c == '.' && is_digit(d))) {
+        l->had_duration |= l->duration;
+        l->duration = false;
         return lex_number(l, at);
     }
     if (c == ':' && l->bracket) {
+        if (l->duration && (l->colon || !l->had_duration)) {
+            return fail(l, at,
+                        l->had_duration
+                            ? "unexpected repeated colon in duration expression"
+                            : "unexpected colon before duration in duration expression");
+        }
         if (l->colon) {
             return fail_char(l, at, "unexpected colon", at, "");
         }
@@ -380,8 +463,7 @@ struct pl__token pl__lex_next(struct pl__lexer *l)
         return lex_one(l, PL__T_COLON, at);
     }
     if (is_alpha(c) || c == ':') {
-        return l->bracket ? fail_char(l, at, "unexpected character", at, ", expected ':'")
-                          : lex_word(l, at);
+        return l->bracket ? lex_duration_word(l, at) : lex_word(l, at);
     }
     switch (c) {
     case -1:
@@ -408,9 +490,13 @@ struct pl__token pl__lex_next(struct pl__lexer *l)
     case '^':
         return lex_op(l, at, PL__OP_POW, 1);
     case '<':
-        return d == '=' ? lex_op(l, at, PL__OP_LE, 2) : lex_op(l, at, PL__OP_LT, 1);
+        return d == '='   ? lex_op(l, at, PL__OP_LE, 2)
+               : d == '/' ? lex_op(l, at, PL__OP_TRIM_UPPER, 2)
+                          : lex_op(l, at, PL__OP_LT, 1);
     case '>':
-        return d == '=' ? lex_op(l, at, PL__OP_GE, 2) : lex_op(l, at, PL__OP_GT, 1);
+        return d == '='   ? lex_op(l, at, PL__OP_GE, 2)
+               : d == '/' ? lex_op(l, at, PL__OP_TRIM_LOWER, 2)
+                          : lex_op(l, at, PL__OP_GT, 1);
     case '@':
         return lex_one(l, PL__T_AT, at);
     case '=':
@@ -447,13 +533,14 @@ struct pl__token pl__lex_next(struct pl__lexer *l)
             return fail(l, at, "unexpected left bracket '['");
         }
         l->bracket = true;
+        l->duration = true;
         l->colon = false;
         return lex_one(l, PL__T_LBRACKET, at);
     case ']':
         if (!l->bracket) {
             return fail(l, at, "unexpected right bracket ']'");
         }
-        l->bracket = false;
+        l->bracket = l->duration = false;
         return lex_one(l, PL__T_RBRACKET, at);
     default:
         return fail_char(l, at, "unexpected character", at, "");

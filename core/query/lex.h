@@ -38,8 +38,14 @@ enum pl__keyword {
     PL__K_FILL_LEFT,
     PL__K_FILL_RIGHT,
     PL__K_BOOL,
+    PL__K_ANCHORED,
+    PL__K_SMOOTHED,
     PL__K_START, /* from here on Prometheus calls them preprocessors */
     PL__K_END,
+    PL__K_STEP,
+    PL__K_RANGE,
+    PL__K_MIN_OF,
+    PL__K_MAX_OF,
 };
 
 struct pl__token {
@@ -54,6 +60,8 @@ struct pl__lexer {
     size_t pos;
     unsigned parens;
     bool brace, bracket, colon, done;
+    bool duration;          /* behind '[' until its first number: no words but those of durations */
+    bool had_duration;      /* a number stood in brackets before */
     struct pl_arena *arena; /* for error texts */
 };
 void pl__lex_init(struct pl__lexer *l, struct pl_arena *a, pl_str text);

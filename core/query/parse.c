@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NEST_MAX 1000 /* open parentheses, calls, unary signs */
-
 void pl__advance(struct pl__parser *p)
 {
     p->last_end = p->tok.at + p->tok.text.n;
@@ -115,6 +113,16 @@ bool pl__adopt(struct pl__parser *p, struct pl_expr *e, const struct pl_expr *ch
     return true;
 }
 
+bool pl__nest(struct pl__parser *p)
+{
+    if (++p->nest > PL__NEST_MAX) {
+        pl__fail(p, PL_EPARSE, p->tok.at, "the query is nested deeper than %d levels",
+                 PL__NEST_MAX);
+        return false;
+    }
+    return true;
+}
+
 static struct pl_expr *parse_expr(struct pl__parser *p, int min_prec);
 
 /** `( expr, expr )`: arguments of a function or an aggregation. */
@@ -181,7 +189,7 @@ static const struct pl__func *call_fn(struct pl__parser *p, struct pl_expr *e, p
 static struct pl_expr *parse_call(struct pl__parser *p)
 {
     struct pl_expr *e = pl__node(p, PL__CALL, p->tok.at);
-    pl_str name = p->tok.text;
+    pl_str name = p->tok.text; /* of words too, as they are written: START() is unknown */
     pl__advance(p);
     if (!e || !parse_args(p, &e->call.args, &e->call.n)) {
         return NULL;
@@ -365,6 +373,11 @@ static struct pl_expr *parse_primary(struct pl__parser *p)
             return parse_call(p);
         }
         break;
+    case PL__T_KEYWORD: /* start(), end(), step(), range(), min_of(), max_of() */
+        if (p->tok.sub >= PL__K_START && p->next.kind == PL__T_LPAREN) {
+            return parse_call(p);
+        }
+        break;
     case PL__T_METRIC:
         if (p->next.kind == PL__T_LPAREN && pl_str_starts(p->tok.text, PL_STR(PL__HOOK_PREFIX))) {
             return parse_call(p);
@@ -464,9 +477,8 @@ static bool word_operator(struct pl__parser *p)
 /** Expressions joined by operators that bind at least as tightly as min_prec. */
 static struct pl_expr *parse_expr(struct pl__parser *p, int min_prec)
 {
-    if (++p->nest > NEST_MAX) {
-        return pl__fail(p, PL_EPARSE, p->tok.at, "the query is nested deeper than %d levels",
-                        NEST_MAX);
+    if (!pl__nest(p)) {
+        return NULL;
     }
     struct pl_expr *l = parse_primary(p);
     l = l ? pl__parse_postfix(p, l) : NULL;

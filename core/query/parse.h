@@ -46,6 +46,9 @@ void *pl__unexpected(struct pl__parser *p, const char *context, const char *expe
 /** A string in Go's quotes, in the arena, NUL-terminated. */
 const char *pl__quoted(struct pl__parser *p, pl_str s);
 
+#define PL__NEST_MAX 1000 /* open parentheses, calls, unary signs */
+/** One level deeper (p->nest-- when done); false where it is too deep. */
+bool pl__nest(struct pl__parser *p);
 struct pl_expr *pl__node(struct pl__parser *p, enum pl__kind kind, size_t at);
 /** depth of e = 1 + that of child; false when too deep. */
 bool pl__adopt(struct pl__parser *p, struct pl_expr *e, const struct pl_expr *child);
@@ -98,6 +101,16 @@ bool pl__template_leave(struct pl__parser *p, const struct pl__entered *in);
 /** The function of a script, as a row of the table; e's arguments are known. NULL with the error.
  */
 const struct pl__func *pl__hook_find(struct pl__parser *p, struct pl_expr *e, pl_str name);
+
+/* parse_duration.c */
+/** A range or step between brackets: positive. *expr: NULL where a number gave *ms. */
+bool pl__parse_range(struct pl__parser *p, const char *context, const char *expected, int64_t *ms,
+                     struct pl__dur **expr);
+/** What follows `offset`. */
+bool pl__parse_offset(struct pl__parser *p, int64_t *ms, struct pl__dur **expr);
+/** Can a duration begin with this token? */
+bool pl__tok_is_duration(const struct pl__token *t);
+#define PL__DURATION_EXPECTED "number, duration, step(), or range()"
 
 /* check.c */
 bool pl__check(struct pl__parser *p, struct pl_expr *e);

@@ -48,13 +48,11 @@ bool pl__parse_labels(struct pl__parser *p, struct pl__names *out)
                 return pl__fail(p, PL_ENOMEM, p->tok.at, "out of memory"), false;
             }
             if (name.n == 0 || pl_utf8_check(name) != name.n) {
-                return pl__fail(p, PL_EPARSE, p->tok.at, "invalid label name %s",
+                return pl__fail(p, PL_EPARSE, p->tok.at, "invalid label name for grouping: %s",
                                 pl__quoted(p, name)),
                        false;
             }
         } else if (!is_label(&p->tok)) {
-            return pl__unexpected(p, "grouping opts", "label"), false;
-        } else if (p->tok.kind == PL__T_METRIC) {
             return pl__unexpected(p, "grouping opts", "label"), false;
         }
         if (out->n == cap) {
@@ -150,26 +148,6 @@ bool pl__parse_number(struct pl__parser *p, double *out, bool *is_duration, int6
     }
     *ms = 0;
     pl__advance(p);
-    return true;
-}
-
-/** A number or duration of a range, step or offset, in ms. */
-static bool parse_ms(struct pl__parser *p, int64_t *out)
-{
-    double v;
-    bool duration;
-    int64_t ms;
-    size_t at = p->tok.at;
-    if (!pl__parse_number(p, &v, &duration, &ms)) {
-        return false;
-    }
-    if (!duration) {
-        if (!(fabs(v) < 9.2e12)) {
-            return pl__fail(p, PL_EPARSE, at, "duration out of range"), false;
-        }
-        ms = (int64_t)(v * 1000);
-    }
-    *out = ms;
     return true;
 }
 
@@ -382,16 +360,10 @@ static struct pl__when *when_of(struct pl_expr *e)
 
 static bool parse_offset(struct pl__parser *p, struct pl_expr *e)
 {
-    pl__advance(p);
-    bool minus = pl__is_sub(&p->tok, PL__T_OP, PL__OP_SUB);
-    if (minus || (pl__is_sub(&p->tok, PL__T_OP, PL__OP_ADD))) {
-        pl__advance(p);
-    }
     int64_t ms;
-    if (!number_here(p)) {
-        return pl__unexpected(p, "offset", "number or duration"), false;
-    }
-    if (!parse_ms(p, &ms)) {
+    struct pl__dur *expr;
+    pl__advance(p);
+    if (!pl__parse_offset(p, &ms, &expr)) {
         return false;
     }
     struct pl__when *w = when_of(e);
@@ -401,12 +373,36 @@ static bool parse_offset(struct pl__parser *p, struct pl_expr *e)
                         "vector selector or a subquery"),
                false;
     }
-    if (w->offset_set && w->offset_ms != 0) {
+    if (w->offset_expr || (w->offset_set && w->offset_ms != 0)) {
         return pl__fail(p, PL_EPARSE, e->at, "offset may not be set multiple times"), false;
     }
     w->offset_set = true;
-    w->offset_ms = minus ? -ms : ms;
+    w->offset_ms = ms;
+    w->offset_expr = expr;
     e->end = p->last_end;
+    return true;
+}
+
+/** anchored or smoothed. */
+static bool parse_edges(struct pl__parser *p, struct pl_expr *e)
+{
+    bool anchored = p->tok.sub == PL__K_ANCHORED;
+    enum pl__edges edges = anchored ? PL__EDGES_ANCHORED : PL__EDGES_SMOOTHED;
+    const char *name = anchored ? "anchored" : "smoothed";
+    pl__advance(p);
+    if (e->kind == PL__SUBQUERY) {
+        return pl__fail(p, PL_EPARSE, e->at, "%s modifier is not supported for subqueries", name),
+               false;
+    }
+    if (e->kind != PL__SELECTOR) {
+        return pl__fail(p, PL_EPARSE, e->at, "%s modifier not implemented", name), false;
+    }
+    if (e->sel.edges != PL__EDGES_PLAIN && e->sel.edges != edges) {
+        return pl__fail(p, PL_EPARSE, e->at,
+                        "anchored and smoothed modifiers cannot be used together"),
+               false;
+    }
+    e->sel.edges = edges;
     return true;
 }
 
@@ -456,41 +452,28 @@ static bool parse_at(struct pl__parser *p, struct pl_expr *e)
     return true;
 }
 
-/** A range or step between brackets: positive. */
-static bool parse_positive(struct pl__parser *p, int64_t *out)
-{
-    size_t at = p->tok.at;
-    if (!parse_ms(p, out)) {
-        return false;
-    }
-    if (*out <= 0) {
-        return pl__fail(p, PL_EPARSE, at, "duration must be greater than 0"), false;
-    }
-    return true;
-}
-
 static struct pl_expr *parse_bracket(struct pl__parser *p, struct pl_expr *e)
 {
     size_t open = p->tok.at;
     int64_t range, step = 0;
+    struct pl__dur *range_expr, *step_expr = NULL;
     pl__advance(p);
-    if (!number_here(p)) {
-        return pl__unexpected(p, "subquery or range selector", "number or duration");
-    }
-    if (!parse_positive(p, &range)) {
+    if (!pl__parse_range(p, "subquery or range selector", PL__DURATION_EXPECTED, &range,
+                         &range_expr)) {
         return NULL;
     }
     if (pl__take(p, PL__T_RBRACKET)) {
         if (e->kind != PL__SELECTOR || e->sel.range_ms) {
             return pl__fail(p, PL_EPARSE, open, "ranges only allowed for vector selectors");
         }
-        if (e->sel.when.offset_ms != 0) {
+        if (e->sel.when.offset_ms != 0 || e->sel.when.offset_expr) {
             return pl__fail(p, PL_EPARSE, open, "no offset modifiers allowed before range");
         }
         if (e->sel.when.at != PL__AT_NONE) {
             return pl__fail(p, PL_EPARSE, open, "no @ modifiers allowed before range");
         }
         e->sel.range_ms = range;
+        e->sel.range_expr = range_expr;
         e->type = PL__TYPE_MATRIX;
         e->end = p->last_end;
         return e;
@@ -498,15 +481,16 @@ static struct pl_expr *parse_bracket(struct pl__parser *p, struct pl_expr *e)
     if (!pl__take(p, PL__T_COLON)) {
         return pl__unexpected(p, "subquery or range", "\":\" or \"]\"");
     }
-    if (number_here(p)) {
-        if (!parse_positive(p, &step)) {
+    static const char expected[] = "number, duration, step(), range(), or \"]\"";
+    if (pl__tok_is_duration(&p->tok)) {
+        if (!pl__parse_range(p, "subquery selector", expected, &step, &step_expr)) {
             return NULL;
         }
         if (!pl__take(p, PL__T_RBRACKET)) {
             return pl__unexpected(p, "subquery selector", "\"]\"");
         }
     } else if (!pl__take(p, PL__T_RBRACKET)) {
-        return pl__unexpected(p, "subquery selector", "number or duration or \"]\"");
+        return pl__unexpected(p, "subquery selector", expected);
     }
     struct pl_expr *sub = pl__node(p, PL__SUBQUERY, e->at);
     if (!sub || !pl__adopt(p, sub, e)) {
@@ -517,6 +501,8 @@ static struct pl_expr *parse_bracket(struct pl__parser *p, struct pl_expr *e)
     sub->sub.expr = e;
     sub->sub.range_ms = range;
     sub->sub.step_ms = step;
+    sub->sub.range_expr = range_expr;
+    sub->sub.step_expr = step_expr;
     return sub;
 }
 
@@ -527,6 +513,9 @@ struct pl_expr *pl__parse_postfix(struct pl__parser *p, struct pl_expr *e)
             e = parse_bracket(p, e);
         } else if (pl__is_sub(&p->tok, PL__T_KEYWORD, PL__K_OFFSET)) {
             e = parse_offset(p, e) ? e : NULL;
+        } else if (pl__is_sub(&p->tok, PL__T_KEYWORD, PL__K_ANCHORED) ||
+                   pl__is_sub(&p->tok, PL__T_KEYWORD, PL__K_SMOOTHED)) {
+            e = parse_edges(p, e) ? e : NULL;
         } else if (pl__is(p, PL__T_AT)) {
             e = parse_at(p, e) ? e : NULL;
         } else {

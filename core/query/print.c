@@ -1,4 +1,5 @@
 /* The tree as text, the way Prometheus prints it (format_query, parse_query). */
+#include "core/query/print.h"
 #include "core/query/functions.h"
 #include "core/query/lex.h"
 
@@ -7,6 +8,7 @@
 #include <math.h>
 
 static void print(const struct pl_expr *e, struct pl_buf *b);
+static void put_matchers(struct pl_buf *b, const struct pl_expr *e);
 
 static bool name_classic(pl_str s) { return pl_label_name_classic(s); }
 
@@ -29,14 +31,106 @@ static void put_names(struct pl_buf *b, const struct pl__names *n)
     pl_buf_z(b, ")");
 }
 
-static void put_number(struct pl_buf *b, double v)
+static void put_number(struct pl_buf *b, double v) { pl__plain_number(b, v); }
+
+void pl__plain_number(struct pl_buf *b, double v)
 {
     char text[PL_NUMBER_MAX];
-    pl_buf_add(b, text, pl_number_text(v, text));
+    size_t n = pl_number_text(v, text), at = 0;
+    while (at < n && text[at] != 'e') {
+        at++;
+    }
+    if (at == n) {
+        pl_buf_add(b, text, n);
+        return;
+    }
+    int64_t exponent = 0;
+    size_t sign = at + 1 < n && (text[at + 1] == '+' || text[at + 1] == '-');
+    pl_str_i64(pl_str_mem(text + at + 1 + sign, n - at - 1 - sign), &exponent);
+    exponent = text[at + 1] == '-' ? -exponent : exponent;
+    char digits[PL_NUMBER_MAX];
+    int64_t n_digits = 0;
+    for (size_t i = 0; i < at; i++) {
+        if (text[i] >= '0' && text[i] <= '9') {
+            digits[n_digits++] = text[i];
+        }
+    }
+    pl_buf_z(b, v < 0 ? "-" : "");
+    if (exponent < 0) {
+        pl_buf_z(b, "0.");
+        for (int64_t i = -1; i > exponent; i--) {
+            pl_buf_z(b, "0");
+        }
+        pl_buf_add(b, digits, (size_t)n_digits);
+        return;
+    }
+    for (int64_t i = 0; i < n_digits || i <= exponent; i++) {
+        pl_buf_u8(b, (uint8_t)(i < n_digits ? digits[i] : '0'));
+        if (i == exponent && i + 1 < n_digits) {
+            pl_buf_z(b, ".");
+        }
+    }
 }
 
-/** " @ 1.000 offset 5m" */
-static void put_when(struct pl_buf *b, const struct pl__when *w)
+static void put_duration(struct pl_buf *b, int64_t ms)
+{
+    pl_buf_z(b, ms < 0 ? "-" : "");
+    pl_duration_text(ms < 0 ? -ms : ms, b);
+}
+
+/** A duration expression, blanks between its parts. */
+static void put_dur(struct pl_buf *b, const struct pl__dur *d)
+{
+    pl_buf_z(b, d->wrapped ? "(" : "");
+    switch (d->kind) {
+    case PL__DUR_NUMBER:
+        if (d->duration) {
+            put_duration(b, (int64_t)round(d->v * 1000));
+        } else {
+            put_number(b, d->v);
+        }
+        break;
+    case PL__DUR_STEP:
+        pl_buf_z(b, "step()");
+        break;
+    case PL__DUR_RANGE:
+        pl_buf_z(b, "range()");
+        break;
+    case PL__DUR_MIN:
+    case PL__DUR_MAX:
+        for (size_t i = 0; i < d->name.n; i++) {
+            char c = d->name.p[i];
+            pl_buf_u8(b, (uint8_t)(c >= 'A' && c <= 'Z' ? c | 32 : c));
+        }
+        pl_buf_z(b, "(");
+        put_dur(b, d->l);
+        pl_buf_z(b, ", ");
+        put_dur(b, d->r);
+        pl_buf_z(b, ")");
+        break;
+    case PL__DUR_OP:
+        if (d->l) {
+            put_dur(b, d->l);
+            pl_buf_f(b, " %s ", pl__op_text(d->op));
+        } else if (d->op == PL__OP_SUB) {
+            pl_buf_z(b, "-");
+        }
+        put_dur(b, d->r);
+        break;
+    }
+    pl_buf_z(b, d->wrapped ? ")" : "");
+}
+
+static void put_range(struct pl_buf *b, int64_t ms, const struct pl__dur *expr)
+{
+    if (expr) {
+        put_dur(b, expr);
+    } else if (ms) {
+        pl_duration_text(ms, b);
+    }
+}
+
+static void put_at(struct pl_buf *b, const struct pl__when *w)
 {
     if (w->at == PL__AT_TIME) {
         int64_t ms = w->at_ms < 0 ? -w->at_ms : w->at_ms;
@@ -45,10 +139,51 @@ static void put_when(struct pl_buf *b, const struct pl__when *w)
     } else if (w->at != PL__AT_NONE) {
         pl_buf_z(b, w->at == PL__AT_START ? " @ start()" : " @ end()");
     }
-    if (w->offset_ms) {
-        pl_buf_z(b, w->offset_ms < 0 ? " offset -" : " offset ");
-        pl_duration_text(w->offset_ms < 0 ? -w->offset_ms : w->offset_ms, b);
+}
+
+static void put_offset(struct pl_buf *b, const struct pl__when *w)
+{
+    if (w->offset_expr) {
+        pl_buf_z(b, " offset ");
+        put_dur(b, w->offset_expr);
+    } else if (w->offset_ms) {
+        pl_buf_z(b, " offset ");
+        put_duration(b, w->offset_ms);
     }
+}
+
+static void put_edges(struct pl_buf *b, enum pl__edges edges)
+{
+    static const char *const text[] = {"", " anchored", " smoothed"};
+    pl_buf_z(b, text[edges]);
+}
+
+/** The range, step and times behind a subquery. */
+void pl__subquery_suffix(const struct pl_expr *e, struct pl_buf *b)
+{
+    pl_buf_z(b, "[");
+    put_range(b, e->sub.range_ms, e->sub.range_expr);
+    pl_buf_z(b, ":");
+    put_range(b, e->sub.step_ms, e->sub.step_expr);
+    pl_buf_z(b, "]");
+    put_at(b, &e->sub.when);
+    put_offset(b, &e->sub.when);
+}
+
+static void print_selector(const struct pl_expr *e, struct pl_buf *b)
+{
+    put_matchers(b, e);
+    if (e->sel.range_ms) {
+        pl_buf_z(b, "[");
+        put_range(b, e->sel.range_ms, e->sel.range_expr);
+        pl_buf_z(b, "]");
+        put_edges(b, e->sel.edges);
+        put_at(b, &e->sel.when);
+    } else {
+        put_at(b, &e->sel.when);
+        put_edges(b, e->sel.edges);
+    }
+    put_offset(b, &e->sel.when);
 }
 
 static void put_matcher(struct pl_buf *b, const struct pl_matcher *m)
@@ -99,12 +234,12 @@ static void put_matchers(struct pl_buf *b, const struct pl_expr *e)
     pl_buf_fini(&text);
 }
 
-static void print_binary(const struct pl_expr *e, struct pl_buf *b)
+/** The operator with its modifiers, a blank before each of them. */
+void pl__binary_op(const struct pl_expr *e, struct pl_buf *b)
 {
     const struct pl__matching *m = &e->bin.m;
     bool grouped = m->card == PL__MANY_TO_ONE || m->card == PL__ONE_TO_MANY;
-    print(e->bin.l, b);
-    pl_buf_f(b, " %s%s", pl__op_text(e->bin.op), e->bin.returns_bool ? " bool" : "");
+    pl_buf_f(b, "%s%s", pl__op_text(e->bin.op), e->bin.returns_bool ? " bool" : "");
     if (m->labels.n || m->on || grouped) {
         pl_buf_z(b, m->on ? " on " : " ignoring ");
         put_names(b, &m->labels);
@@ -117,20 +252,19 @@ static void print_binary(const struct pl_expr *e, struct pl_buf *b)
         pl_buf_z(b, " fill (");
         put_number(b, m->fill_left);
         pl_buf_z(b, ")");
-    } else {
-        for (int right = 0; right < 2; right++) {
-            if (right ? m->fill_r : m->fill_l) {
-                pl_buf_z(b, right ? " fill_right (" : " fill_left (");
-                put_number(b, right ? m->fill_right : m->fill_left);
-                pl_buf_z(b, ")");
-            }
+        return;
+    }
+    for (int right = 0; right < 2; right++) {
+        if (right ? m->fill_r : m->fill_l) {
+            pl_buf_z(b, right ? " fill_right (" : " fill_left (");
+            put_number(b, right ? m->fill_right : m->fill_left);
+            pl_buf_z(b, ")");
         }
     }
-    pl_buf_z(b, " ");
-    print(e->bin.r, b);
 }
 
-static void print_aggregate(const struct pl_expr *e, struct pl_buf *b)
+/** The aggregation up to its parenthesis. */
+void pl__aggregate_op(const struct pl_expr *e, struct pl_buf *b)
 {
     pl_buf_z(b, pl__agg_text(e->agg.op));
     if (e->agg.without || e->agg.by.n) {
@@ -138,6 +272,11 @@ static void print_aggregate(const struct pl_expr *e, struct pl_buf *b)
         put_names(b, &e->agg.by);
         pl_buf_z(b, " ");
     }
+}
+
+static void print_aggregate(const struct pl_expr *e, struct pl_buf *b)
+{
+    pl__aggregate_op(e, b);
     pl_buf_z(b, "(");
     if (e->agg.param) {
         print(e->agg.param, b);
@@ -152,8 +291,7 @@ static void print(const struct pl_expr *e, struct pl_buf *b)
     switch (e->kind) {
     case PL__NUMBER:
         if (e->num.duration) {
-            pl_buf_z(b, e->num.ms < 0 ? "-" : "");
-            pl_duration_text(e->num.ms < 0 ? -e->num.ms : e->num.ms, b);
+            put_duration(b, e->num.ms);
         } else {
             put_number(b, e->num.v);
         }
@@ -162,24 +300,11 @@ static void print(const struct pl_expr *e, struct pl_buf *b)
         pl__quote(b, e->str);
         return;
     case PL__SELECTOR:
-        put_matchers(b, e);
-        if (e->sel.range_ms) {
-            pl_buf_z(b, "[");
-            pl_duration_text(e->sel.range_ms, b);
-            pl_buf_z(b, "]");
-        }
-        put_when(b, &e->sel.when);
+        print_selector(e, b);
         return;
     case PL__SUBQUERY:
         print(e->sub.expr, b);
-        pl_buf_z(b, "[");
-        pl_duration_text(e->sub.range_ms, b);
-        pl_buf_z(b, ":");
-        if (e->sub.step_ms) {
-            pl_duration_text(e->sub.step_ms, b);
-        }
-        pl_buf_z(b, "]");
-        put_when(b, &e->sub.when);
+        pl__subquery_suffix(e, b);
         return;
     case PL__CALL:
         pl_buf_z(b, e->call.fn->name);
@@ -194,7 +319,11 @@ static void print(const struct pl_expr *e, struct pl_buf *b)
         print_aggregate(e, b);
         return;
     case PL__BINARY:
-        print_binary(e, b);
+        print(e->bin.l, b);
+        pl_buf_z(b, " ");
+        pl__binary_op(e, b);
+        pl_buf_z(b, " ");
+        print(e->bin.r, b);
         return;
     case PL__UNARY:
         pl_buf_z(b, e->un.minus ? "-" : "+");

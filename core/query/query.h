@@ -18,8 +18,12 @@ struct pl_query_error {
 /** Parse all of PromQL (Prometheus 3). The tree lives in `a`. */
 int pl_query_parse(struct pl_arena *a, pl_str text, struct pl_expr **out,
                    struct pl_query_error *err);
-/** Append the tree as Prometheus prints it (format_query). */
+/** Append the tree on one line, as Prometheus prints it. */
 void pl_query_text(const struct pl_expr *e, struct pl_buf *out);
+/** The same on several lines where one would be long: format_query. */
+void pl_query_pretty(const struct pl_expr *e, struct pl_buf *out);
+/** Append the tree as the JSON of parse_query. PL_ENOMEM. */
+int pl_query_ast_json(const struct pl_expr *e, struct pl_buf *out);
 /** A selector alone, as in match[]: matchers in the arena (fini with pl_query_matchers_fini). */
 int pl_query_selector(struct pl_arena *a, pl_str text, struct pl_selector *out,
                       struct pl_query_error *err);

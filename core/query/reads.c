@@ -31,6 +31,7 @@ static struct span look(struct walk *w, struct span s, const struct pl__when *wh
         w->out->local = w->out->local && when->at == PL__AT_TIME;
         s = (struct span){true, at, at};
     }
+    w->out->known = w->out->known && !when->offset_expr; /* not settled before the query runs */
     s.t0 = sub(s.t0, when->offset_ms);
     s.t1 = sub(s.t1, when->offset_ms);
     return s;
@@ -62,9 +63,16 @@ static void visit(struct walk *w, struct span s, const struct pl_expr *e)
     case PL__STRING:
         break;
     case PL__SELECTOR:
-        samples(w, look(w, s, &e->sel.when), e->sel.range_ms ? e->sel.range_ms : w->lookback_ms);
+        w->out->known = w->out->known && !e->sel.range_expr;
+        s = look(w, s, &e->sel.when);
+        if (e->sel.edges != PL__EDGES_PLAIN) { /* also what lies around the range */
+            s.t0 = sub(s.t0, w->lookback_ms);
+            s.t1 = add(s.t1, w->lookback_ms);
+        }
+        samples(w, s, e->sel.range_ms ? e->sel.range_ms : w->lookback_ms);
         break;
     case PL__SUBQUERY:
+        w->out->known = w->out->known && !e->sub.range_expr && !e->sub.step_expr;
         s = look(w, s, &e->sub.when);
         s.t0 = sub(s.t0, e->sub.range_ms);
         visit(w, s, e->sub.expr);
@@ -74,7 +82,8 @@ static void visit(struct walk *w, struct span s, const struct pl_expr *e)
             samples(w, s, w->lookback_ms);
         }
         w->out->known = w->out->known && !(e->call.fn->flags & PL__FN_IMPURE);
-        w->out->local = w->out->local && !whole_range(e->call.fn->flags);
+        w->out->local =
+            w->out->local && !whole_range(e->call.fn->flags) && !(e->call.fn->flags & PL__FN_SPAN);
         for (size_t i = 0; i < e->call.n; i++) {
             visit(w, s, e->call.args[i]);
         }

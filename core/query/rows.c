@@ -54,6 +54,16 @@ static int reserve_steps(struct pl__worker *w, size_t steps)
     return 0;
 }
 
+/** Between the samples around each step. */
+static void smoothed_row(const struct pl__rows *r, const struct pl_columns *c, double *out)
+{
+    size_t k = 0;
+    for (size_t s = 0; s < r->steps; s++) {
+        int64_t ref = r->refs.ref0 + (int64_t)s * r->refs.step;
+        out[s] = pl__edges_at(c->t, c->v, c->n, ref, r->range_ms, &k);
+    }
+}
+
 /** Do the samples have the timestamps of the row before? If not, they are kept for the next one.
  *  1, 0, PL_ENOMEM. */
 static int same_times(const struct pl__rows *r, struct pl__worker *w)
@@ -118,7 +128,8 @@ static int instant_row(const struct pl__rows *r, struct pl__worker *w, double *o
 static void find_windows(const struct pl__rows *r, struct pl__worker *w)
 {
     const struct pl_columns *c = &w->col;
-    struct pl_windows win = {r->refs.ref0, r->refs.step, r->steps, r->range_ms};
+    struct pl_windows win = {r->refs.ref0 + r->after, r->refs.step, r->steps,
+                             r->range_ms + r->before + r->after};
     if (win.step > 0) {
         pl_windows_find(c->t, c->n, &win, w->lo, w->hi);
     } else { /* @: one window for all steps */
@@ -149,6 +160,8 @@ static int range_row(const struct pl__rows *r, struct pl__worker *w, double *out
         .p2 = r->p2,
         .p3 = r->p3,
         .p1_same = r->p1_same,
+        .before = r->before,
+        .after = r->after,
     };
     int same = same_times(r, w);
     if (same < 0) {
@@ -192,12 +205,14 @@ static int range_row(const struct pl__rows *r, struct pl__worker *w, double *out
 static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, double *out)
 {
     int err = reserve_steps(w, r->steps);
-    err = err < 0 ? err : pl__cols_read(w, i, !r->range);
+    err = err < 0 ? err : pl__cols_read(w, i, !r->range && !r->smoothed);
     if (r->floats_only) {
         pl__drop_histograms(&w->col);
     }
     if (err >= 0 && r->range) {
         err = range_row(r, w, out);
+    } else if (err >= 0 && r->smoothed) {
+        smoothed_row(r, &w->col, out);
     } else if (err >= 0) {
         err = instant_row(r, w, out);
     }

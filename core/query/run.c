@@ -79,17 +79,23 @@ static int shape_matrix(struct pl__exec *ex, const struct pl__frame *f, struct p
         if (err < 0 || w.col.n == 0) {
             continue;
         }
-        struct pl_result_series *s = &out->series[out->n++];
-        int64_t *t = pl_arena_alloc(&out->arena, w.col.n * sizeof *t);
-        double *v = pl_arena_alloc(&out->arena, w.col.n * sizeof *v);
+        struct pl_result_series *s = &out->series[out->n];
+        int64_t *t = pl_arena_alloc(&out->arena, (w.col.n + 2) * sizeof *t);
+        double *v = pl_arena_alloc(&out->arena, (w.col.n + 2) * sizeof *v);
         s->labels = pl_arena_dup(&out->arena, cols.labels[i]);
         if (!t || !v || !s->labels.p) {
             err = PL_ENOMEM;
             continue;
         }
-        memcpy(t, w.col.t, w.col.n * sizeof *t);
-        memcpy(v, w.col.v, w.col.n * sizeof *v);
         s->t = t, s->v = v, s->n = w.col.n;
+        if (e->kind == PL__SELECTOR && e->sel.edges != PL__EDGES_PLAIN) {
+            s->n = pl__edges_points(e->sel.edges, w.col.t, w.col.v, w.col.n,
+                                    refs.ref0 - e->sel.range_ms, refs.ref0, t, v);
+        } else {
+            memcpy(t, w.col.t, w.col.n * sizeof *t);
+            memcpy(v, w.col.v, w.col.n * sizeof *v);
+        }
+        out->n += s->n > 0;
     }
     pl__worker_fini(&w);
     pl__cols_fini(ex, &cols);
@@ -172,6 +178,7 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         .text = text,
         .start = f.start,
         .end = f.end,
+        .step = instant ? 0 : f.step,
         .instant = instant,
         .lookback_ms = c->lookback_ms > 0 ? c->lookback_ms : LOOKBACK_MS,
     };
@@ -183,7 +190,8 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
             "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
             pl__type_doc(ast.root->type));
     } else {
-        e = shape(&ex, &f, ast.root, out);
+        e = pl__durations_resolve(ast.root, f.start, f.end, instant ? 0 : f.step, err);
+        e = e < 0 ? e : shape(&ex, &f, ast.root, out);
     }
     e = e < 0 ? e : keep_notes(&ex, out);
     out->damaged = ex.damaged;

@@ -85,6 +85,19 @@ TEST(what_is_printed_reads_the_same_again)
         "label_replace(a, \"d\", \"$1\", \"s\", \"(.*)\")",
         "a unless b or c",
         "minute()",
+        "rate(m[5m * 2])",
+        "rate(m[5m + (1h - 30) / 2 ^ 2])",
+        "rate(m[step() * -2 + 1h])",
+        "m offset (5m * 2)",
+        "m offset -(5m * 2)",
+        "m offset -step()",
+        "max_over_time(m[range()] @ end())",
+        "max_over_time(m[min_of(5m, step()):max_of(1m, step())])",
+        "rate(m[5m] anchored @ 10.000 offset 1m)",
+        "m @ 10.000 smoothed offset 1m",
+        "m </ 5 >/ 2",
+        "start() + end() - range() / step()",
+        "fill + fill_left + anchored + smoothed + step + range + min_of",
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         assert_string_equal(printed(same[i]), same[i]);
@@ -100,6 +113,42 @@ TEST(other_spellings_are_printed_in_one_way)
         {"x{b=\"1\",a='2',}", "x{a=\"2\",b=\"1\"}"},
         {"{\"my metric\", a=`b`}", "{__name__=\"my metric\",a=\"b\"}"},
         {"x[300]", "x[5m]"},
+        {"x[5m*2] offset +(3m)", "x[5m * 2] offset (3m)"},
+        {"x offset - 5m * 2", "x offset -5m * 2"},
+        {"x[MIN(1m,STEP())]", "x[min(1m, step())]"},
+        {"x smoothed smoothed", "x smoothed"},
+        {"1e300 * 1e-7", "1"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         "0000000000"
+                         " * 0.0000001"},
         {"x offset 90", "x offset 1m30s"},
         {"x@1m40s", "x @ 100.000"},
         {"0x1F", "31"},
@@ -187,17 +236,39 @@ TEST(syntax_errors_say_where_and_what)
         {"foo[5mm]", "1:5: parse error: bad number or duration syntax: \"5mm\""},
         {"foo[0m]", "1:5: parse error: duration must be greater than 0"},
         {"foo[]",
-         "1:5: parse error: unexpected \"]\" in subquery or range selector, expected number "
-         "or duration"},
+         "1:5: parse error: unexpected \"]\" in subquery or range selector, expected number, "
+         "duration, step(), or range()"},
+        {"foo[x]", "1:5: parse error: unexpected character in duration expression: 'x'"},
+        {"foo[5m x]", "1:8: parse error: unexpected character: 'x', expected ':'"},
+        {"foo[", "1:5: parse error: unexpected end of input in duration expression"},
+        {"foo[:1m]", "1:5: parse error: unexpected colon before duration in duration expression"},
+        {"foo[5m 1m]", "1:8: parse error: unexpected duration \"1m\" in subquery or range, "
+                       "expected \":\" or \"]\""},
+        {"foo[5m*]", "1:8: parse error: unexpected \"]\" in subquery or range selector, expected "
+                     "number, duration, step(), or range()"},
+        {"foo[5m:1m*]", "1:11: parse error: unexpected \"]\" in subquery selector, expected "
+                        "number, duration, step(), range(), or \"]\""},
+        {"foo[5m/0]", "1:7: parse error: division by zero"},
+        {"foo[5m%0]", "1:7: parse error: modulo by zero"},
+        {"foo[-5m]", "1:5: parse error: duration must be greater than 0"},
+        {"foo[1e10]", "1:5: parse error: duration out of range"},
+        {"foo anchored smoothed",
+         "1:1: parse error: anchored and smoothed modifiers cannot be used together"},
+        {"foo[5m:1m] smoothed",
+         "1:1: parse error: smoothed modifier is not supported for subqueries"},
+        {"rate(foo[5m]) anchored", "1:1: parse error: anchored modifier not implemented"},
         {"foo[5m:1m:1m]", "1:10: parse error: unexpected colon: ':'"},
         {"foo[5m", "1:7: parse error: unclosed left bracket"},
         {"foo offset",
-         "1:11: parse error: unexpected end of input in offset, expected number or duration"},
+         "1:11: parse error: unexpected end of input in offset, expected number, duration, "
+         "step(), or range()"},
         {"foo @", "1:6: parse error: unexpected end of input in @, expected timestamp"},
         {"foo @ bar", "1:7: parse error: unexpected identifier \"bar\" in @, expected timestamp"},
         {"\"abc", "1:1: parse error: unterminated quoted string"},
         {"`abc", "1:1: parse error: unterminated raw string"},
-        {"\"\\q\"", "1:1: parse error: unknown escape sequence 'q'"},
+        {"\"\\q\"", "1:1: parse error: unknown escape sequence U+0071 'q'"},
+        {"\"\\xg1\"", "1:1: parse error: illegal character U+0067 'g' in escape sequence"},
+        {"sum by (\"\") (a)", "1:9: parse error: invalid label name for grouping: \"\""},
         {"a + group_left(x) b", "1:5: parse error: unexpected <group_left>"},
     };
     CHECK_ALL(list);
