@@ -4,12 +4,14 @@
  *   fn_ext_range.c   of range vectors: median_over_time, lag, ...    kernels in core/kernel
  *   fn_ext_row.c     over the steps of a row: range_*, running_*, interpolate, ...
  *   fn_ext_label.c   label_set and its kin, union
+ *   fn_ext_analytics.c fn_ext_correlate.c   trend, forecast, seasonal_decompose, correlate
  *   hooks.c          lua:name(...), functions of scripts
  *   ext_agg.c        median, share, topk_avg, ...     ext_binary.c    default, if, ifnot */
 #pragma once
 #include "core/query/exec.h"
 
-#define PL__EXT_EVALS(X) X(range) X(row) X(label) X(union) X(const)
+#define PL__EXT_EVALS(X)                                                                           \
+    X(range) X(row) X(label) X(union) X(const) X(trend) X(forecast) X(decompose) X(correlate)
 #define PL__EXT_DECL(name)                                                                         \
     int pl__fn_ext_##name(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,       \
                           struct pl__rows *out);
