@@ -1,6 +1,7 @@
 /* Backup and check. A backup is what the engine holds after a flush, so it needs no journal:
  *
  *   dir/tenants/...   the engine's copy; what is there already and equal is kept
+ *   dir/rollup/...    the tiers' engines, not ahead of it: both are written by one thread
  *   dir/TENANTS       the numbers, as in the data directory
  *   dir/BACKUP        text for people and tools: the journal number and the time; written last, so
  *                     that a directory without it is not a complete backup
@@ -38,6 +39,7 @@ int pl__backup(struct pl_store *s, struct pl__job *job)
     pl_buf_f(&sub, "%s/tenants%c", job->dir, 0);
     int rc = sub.failed ? PL_ENOMEM : pl_dir_make((char *)sub.p);
     rc = rc < 0 ? rc : s->engine->ops->backup(s->engine, (char *)sub.p, job->progress, job->ctx);
+    rc = rc < 0 ? rc : pl__rollup_backup(s, job->dir, job->progress, job->ctx);
     if (rc >= 0) {
         pl__tenants_text(s, &text);
         rc = replace(job->dir, "TENANTS", &text);

@@ -1,5 +1,5 @@
-/* The check of a data directory, or of a backup, without a server: its journal, its engine,
- * TENANTS. */
+/* The check of a data directory, or of a backup, without a server: its journal, its engine
+ * and those of tiers, TENANTS. */
 #include "core/store/tenant.h"
 
 #define TENANTS_BYTES_MAX (16u << 20)
@@ -40,6 +40,10 @@ int64_t pl_store_check(const char *dir,
         pl_buf_clear(&path);
         pl_buf_f(&path, "%s/tenants%c", dir, 0);
         int64_t n = path.failed ? PL_ENOMEM : pl_lmdb_check((char *)path.p, report, progress, ctx);
+        total = n < 0 ? n : total + n;
+    }
+    if (total >= 0) {
+        int64_t n = pl__rollup_check(dir, report, progress, ctx);
         total = n < 0 ? n : total + n;
     }
     pl_buf_fini(&path);

@@ -96,6 +96,25 @@ static void metrics(struct pl_store *s)
                   NULL, false, pl__rollup_lag, s);
 }
 
+static int name_tier(struct pl__tier *x)
+{
+    struct pl_buf b = PL_BUF_INIT;
+    pl_duration_text(x->conf.resolution_ms, &b);
+    pl_buf_u8(&b, '-');
+    if (x->conf.retention_ms) {
+        pl_duration_text(x->conf.retention_ms, &b);
+    } else {
+        pl_buf_z(&b, "forever");
+    }
+    int rc = b.failed || b.n >= sizeof x->name ? PL_ENOMEM : 0;
+    if (rc >= 0) {
+        memcpy(x->name, b.p, b.n);
+        x->name[b.n] = 0;
+    }
+    pl_buf_fini(&b);
+    return rc;
+}
+
 int pl__rollup_init(struct pl_store *s, char *why, size_t n_why)
 {
     struct pl__rollup *r = &s->rollup;
@@ -117,7 +136,8 @@ int pl__rollup_init(struct pl_store *s, char *why, size_t n_why)
         r->sets[r->n_sets++] = set_of(r, c->tier_overrides[i].tiers, c->tier_overrides[i].n_tiers);
     }
     r->sets[r->n_sets++] = set_of(r, c->tiers, c->n_tiers);
-    for (size_t i = 0; i < r->n; i++) {
+    for (size_t i = 0; i < r->n && rc >= 0; i++) {
+        rc = name_tier(&r->tiers[i]);
         r->tiers[i].real = c->clock;
         r->tiers[i].clock = (struct pl_clock){slots_now, slots_mono, &r->tiers[i]};
     }
@@ -127,25 +147,11 @@ int pl__rollup_init(struct pl_store *s, char *why, size_t n_why)
 
 /* ---------------------------------------------------------------------------------- engines */
 
-static void name_of(const struct pl_tier *x, struct pl_buf *out)
-{
-    pl_duration_text(x->resolution_ms, out);
-    pl_buf_u8(out, '-');
-    if (x->retention_ms) {
-        pl_duration_text(x->retention_ms, out);
-    } else {
-        pl_buf_z(out, "forever");
-    }
-}
-
 static bool configured(const struct pl__rollup *r, pl_str name)
 {
     bool found = false;
     for (size_t i = 0; i < r->n && !found; i++) {
-        struct pl_buf b = PL_BUF_INIT;
-        name_of(&r->tiers[i].conf, &b);
-        found = pl_str_eq(pl_buf_view(&b), name);
-        pl_buf_fini(&b);
+        found = pl_str_eq(pl_str_c(r->tiers[i].name), name);
     }
     return found;
 }
@@ -187,9 +193,7 @@ static int open_tier(struct pl_store *s, const char *root, struct pl__tier *x, c
 {
     struct pl_buf dir = PL_BUF_INIT, resolution = PL_BUF_INIT;
     struct stat st;
-    pl_buf_f(&dir, "%s/", root);
-    name_of(&x->conf, &dir);
-    pl_buf_u8(&dir, 0);
+    pl_buf_f(&dir, "%s/%s%c", root, x->name, 0);
     pl_duration_text(x->conf.resolution_ms, &resolution);
     int rc = dir.failed || resolution.failed ? PL_ENOMEM : 0;
     if (rc >= 0 && stat((char *)dir.p, &st) < 0) {

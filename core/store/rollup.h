@@ -10,6 +10,7 @@
  *   rollup_pass.c    the pass that brings a tier up to date (storage thread)
  *   rollup_erase.c   deletion, retention, what is alive (storage thread)
  *   rollup_read.c    reading (any thread)
+ *   rollup_copy.c    backup, check, scrub, statistics
  *
  * What a tier holds of a tenant is right up to its state: every bucket that ends by `horizon`
  * counts all samples of engine runs up to `rolled`; what came later, and later buckets, the reader
@@ -31,6 +32,7 @@ struct pl_tenant;
 
 struct pl__tier {
     struct pl_tier conf;
+    char name[80]; /* of its directory */
     struct pl_engine *engine;
     struct pl_clock clock; /* of the engine: slots */
     const struct pl_clock *real;
@@ -130,6 +132,20 @@ int pl__rollup_live(struct pl_tenant *t, void (*range)(void *ctx, uint32_t from,
                     void *ctx);
 /** The seconds by which the tiers are behind; of the tenant that is furthest. */
 double pl__rollup_lag(void *store);
+
+/* rollup_copy.c: tiers in what is done with a whole store */
+int pl__rollup_backup(struct pl_store *s, const char *dir,
+                      void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx);
+/** Of a directory that nobody has open. @return findings */
+int64_t pl__rollup_check(const char *dir,
+                         void (*report)(void *ctx, const char *file, int64_t offset,
+                                        const char *what),
+                         void (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx);
+/** Adds to packs and findings. */
+int pl__rollup_scrub(struct pl_tenant *t, bool (*stop)(void *ctx), void *ctx, uint64_t *packs,
+                     uint64_t *findings);
+/** Adds to disk_bytes. */
+int pl__rollup_stats(struct pl_tenant *t, uint64_t *disk_bytes);
 
 /* rollup_read.c */
 /** Of the n ids (ascending), those that have buckets in [t0, t1] in some tier: called with each. */

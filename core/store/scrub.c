@@ -13,6 +13,8 @@ int pl_store_scrub(struct pl_store *s, bool (*stop)(void *ctx), void *ctx, uint6
         uint64_t more_packs = 0, more_findings = 0;
         if (et) {
             rc = s->engine->ops->scrub(et, stop, ctx, &more_packs, &more_findings);
+            rc = rc < 0 ? rc
+                        : pl__rollup_scrub(s->tenants[i], stop, ctx, &more_packs, &more_findings);
         }
         pl_count(s->n_scrub_packs, more_packs);
         pl_count(s->n_scrub_findings, more_findings);

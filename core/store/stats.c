@@ -162,9 +162,10 @@ static int add(struct pl_tenant *t, struct pl_store_stats *out)
     out->n_partitions += e.n_partitions;
     out->n_runs += e.n_runs;
     out->disk_bytes += e.disk_bytes;
+    rc = pl__rollup_stats(t, &out->disk_bytes);
     out->flushed_seq = safe < out->flushed_seq ? safe : out->flushed_seq;
     widen(out, e.t_min, e.t_max);
-    return 0;
+    return rc;
 }
 
 static void begin(struct pl_store *s, struct pl_store_stats *out)

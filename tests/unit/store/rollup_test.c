@@ -1,9 +1,9 @@
 /* Rollup tiers over a store: what a reader gives is what brute force over the samples gives, after
  * any sequence of writes (late, repeated, with resets, markers and NaN), flushes, compactions,
  * deletions, restarts and crashes. */
-#include "core/model/histogram.h"
 #include "tests/unit/store/store_fixture.h"
 #include <math.h>
+#include <unistd.h>
 
 #define MINUTE  60000ll
 #define HOUR    (60 * MINUTE)
@@ -257,11 +257,282 @@ TEST(a_reader_gives_what_brute_force_gives_after_anything_over_partitions)
     live_and_check(true, 2, 50);
 }
 
+/* ------------------------------------------------------------------------------- ends and edges */
+
+/** Of series 1 in [t0, t1]: how many buckets, and their counts summed. */
+static size_t buckets(struct fixture *f, size_t tier, int64_t t0, int64_t t1, double *count)
+{
+    struct pl_selector sel = select_all();
+    struct pl_select *s;
+    struct pl_reader *r;
+    struct pl_tier_columns c = {0};
+    size_t n = 0;
+    *count = 0;
+    assert_int_equal(pl_select_new(f->t, &sel, 1, t0, t1, 0, &s), 0);
+    assert_int_equal(pl_reader_new(s, &r), 0);
+    for (size_t i = 0; i < pl_select_count(s); i++) {
+        if (index_of(s, i) == 1) {
+            assert_int_equal(pl_reader_tier(r, i, tier, t0, t1, 1 << PL_TIER_COUNT, &c), 0);
+            n = c.n;
+            for (size_t k = 0; k < c.n; k++) {
+                *count += c.v[PL_TIER_COUNT][k];
+            }
+        }
+    }
+    pl_tier_columns_fini(&c);
+    pl_reader_free(r);
+    pl_select_free(s);
+    return n;
+}
+
+static void begin_default(struct fixture *f)
+{
+    fixture_begin(f);
+    f->conf.tiers = tiers + 1;
+    f->conf.n_tiers = 2;
+    f->conf.retention_ms = DAY;
+    fixture_open(f);
+}
+
+static bool stop_at_first(void *ctx, pl_str s)
+{
+    (void)s;
+    *(bool *)ctx = true;
+    return false;
+}
+
+TEST(buckets_outlive_the_samples_and_end_with_their_tier)
+{
+    struct fixture f;
+    double count;
+    uint64_t disk;
+    struct pl_store_stats st;
+    int64_t hour = NOW_MS / HOUR * HOUR;
+    begin_default(&f);
+    for (int i = 0; i < 120; i++) {
+        put(&f, 1, hour - i * MINUTE, i);
+    }
+    assert_int_equal(pl_store_compact(f.s), 0);
+    atomic_fetch_add(&f.hand.ms, 3 * DAY);
+    assert_int_equal(pl_store_compact(f.s), 0);
+    assert_int_equal(pl_store_compact(f.s), 0);
+    size_t n = 0;
+    read_all(&f, INT64_MIN, INT64_MAX, count_samples, &n);
+    assert_int_equal(n, 0);
+    assert_int_equal(buckets(&f, 0, INT64_MIN, INT64_MAX, &count), 24);
+    assert_true(count == 120);
+    assert_int_equal(buckets(&f, 1, hour - 2 * HOUR + 1, hour, &count), 2);
+    assert_true(count == 120);
+    assert_int_equal(buckets(&f, 1, hour - HOUR, hour, &count), 1); /* one is not whole */
+    bool listed = false;
+    assert_int_equal(pl_tenant_label_values(f.t, PL_STR("n"), &(struct pl_selector){NULL, 0}, 1,
+                                            hour - HOUR, hour, stop_at_first, &listed),
+                     0);
+    assert_true(listed);
+    listed = false;
+    assert_int_equal(pl_tenant_label_values(f.t, PL_STR("n"), &(struct pl_selector){NULL, 0}, 1,
+                                            hour + 8 * DAY, hour + 9 * DAY, stop_at_first, &listed),
+                     0);
+    assert_false(listed);
+    fixture_close(&f);
+    fixture_open(&f);
+    assert_int_equal(buckets(&f, 0, INT64_MIN, INT64_MAX, &count), 24);
+    assert_int_equal(pl_store_stats(f.s, &st), 0);
+    assert_int_equal(st.n_series, 1);
+    disk = st.disk_bytes;
+    assert_true(disk > 0);
+    atomic_fetch_add(&f.hand.ms, 190 * DAY); /* 5 m ends, 1 h goes on */
+    assert_int_equal(buckets(&f, 0, INT64_MIN, INT64_MAX, &count), 0);
+    assert_int_equal(pl_store_compact(f.s), 0);
+    assert_int_equal(buckets(&f, 1, INT64_MIN, INT64_MAX, &count), 2);
+    assert_int_equal(pl_store_stats(f.s, &st), 0);
+    assert_int_equal(st.n_series, 1);
+    atomic_fetch_add(&f.hand.ms, 900 * DAY); /* a partition of 1 h spans 60 days */
+    assert_int_equal(buckets(&f, 1, INT64_MIN, INT64_MAX, &count), 0);
+    assert_int_equal(pl_store_compact(f.s), 0);
+    assert_int_equal(pl_store_compact(f.s), 0);
+    assert_int_equal(pl_store_stats(f.s, &st), 0);
+    assert_int_equal(st.n_series, 0);
+    fixture_end(&f);
+}
+
+TEST(a_bucket_whose_samples_have_gone_is_final)
+{
+    struct fixture f;
+    double count;
+    uint64_t erased;
+    int64_t hour = NOW_MS / HOUR * HOUR;
+    struct pl_selector sel = select_all();
+    begin_default(&f);
+    for (int i = 0; i < 120; i++) {
+        put(&f, 1, hour - i * MINUTE, i);
+    }
+    assert_int_equal(pl_store_compact(f.s), 0);
+    atomic_fetch_add(&f.hand.ms, 3 * DAY);
+    assert_int_equal(pl_store_compact(f.s), 0);
+    fixture_close(&f);
+    f.conf.retention_ms = 30 * DAY; /* now late samples of that time are taken again */
+    fixture_open(&f);
+    put(&f, 1, hour - 90000, 7);
+    assert_int_equal(n_samples(&f), 1);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(buckets(&f, 0, hour - 2 * HOUR + 1, hour, &count), 24);
+        assert_true(count == 120);
+        assert_int_equal(round ? pl_store_compact(f.s) : pl_store_flush(f.s), 0);
+    }
+    /* A deletion takes whole buckets; those at its ends stay, since they cannot be made again. */
+    assert_int_equal(
+        pl_store_erase(f.t, &sel, 1, hour - 20 * MINUTE - 1000, hour - 8 * MINUTE, &erased), 0);
+    assert_int_equal(buckets(&f, 0, hour - 2 * HOUR + 1, hour, &count), 22);
+    assert_true(count == 110);
+    assert_int_equal(buckets(&f, 1, hour - 2 * HOUR + 1, hour, &count), 2);
+    assert_true(count == 120);
+    fixture_end(&f);
+}
+
+TEST(a_series_is_kept_in_the_tiers_of_the_first_override_that_matches)
+{
+    struct fixture f;
+    struct pl_matcher one, two;
+    char why[64];
+    struct pl_tier_columns c = {0};
+    struct pl_tier have[4];
+    struct pl_select *s;
+    struct pl_reader *r;
+    struct pl_selector all = select_all();
+    static const struct pl_tier day = {DAY, 365 * DAY};
+    assert_int_equal(
+        pl_matcher_init(&one, PL_MATCH_EQ, PL_STR("n"), PL_STR("000001"), why, sizeof why), 0);
+    assert_int_equal(
+        pl_matcher_init(&two, PL_MATCH_RE, PL_STR("n"), PL_STR("00000[12]"), why, sizeof why), 0);
+    const struct pl_tier_override overrides[] = {{{&one, 1}, &day, 1}, {{&two, 1}, NULL, 0}};
+    fixture_begin(&f);
+    f.conf.tiers = tiers + 1;
+    f.conf.n_tiers = 2;
+    f.conf.tier_overrides = overrides;
+    f.conf.n_tier_overrides = 2;
+    fixture_open(&f);
+    for (uint32_t i = 0; i < 4; i++) {
+        put(&f, i, NOW_MS - 3 * DAY, 1);
+    }
+    assert_int_equal(pl_store_compact(f.s), 0);
+    assert_int_equal(pl_tenant_tiers(f.t, have, 4), 3);
+    assert_true(have[0].resolution_ms == 5 * MINUTE && have[2].resolution_ms == DAY);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(pl_select_new(f.t, &all, 1, INT64_MIN, INT64_MAX, 0, &s), 0);
+        assert_int_equal(pl_reader_new(s, &r), 0);
+        for (size_t i = 0; i < pl_select_count(s); i++) {
+            uint32_t n = index_of(s, i);
+            for (size_t tier = 0; tier < 3; tier++) {
+                bool kept = n == 1 ? tier == 2 : n == 2 ? false : tier < 2;
+                int rc = pl_reader_tier(r, i, tier, INT64_MIN, INT64_MAX, 1, &c);
+                assert_int_equal(rc, kept ? 0 : PL_ENOTFOUND);
+                assert_int_equal(c.n, kept);
+            }
+        }
+        pl_reader_free(r);
+        pl_select_free(s);
+        fixture_close(&f);
+        fixture_open(&f);
+    }
+    pl_tier_columns_fini(&c);
+    fixture_end(&f);
+    pl_matcher_fini(&one);
+    pl_matcher_fini(&two);
+}
+
+static void no_finding(void *ctx, const char *file, int64_t offset, const char *what)
+{
+    (void)ctx;
+    fail_msg("%s: %lld: %s", file, (long long)offset, what);
+}
+
+TEST(a_backup_holds_the_tiers_and_they_check_and_scrub)
+{
+    struct fixture f;
+    double count;
+    uint64_t packs, findings;
+    char backup[100], name[160];
+    fixture_begin(&f);
+    f.conf.engine = NULL;
+    f.conf.tiers = tiers + 1;
+    f.conf.n_tiers = 2;
+    fixture_open(&f);
+    for (int i = 0; i < 120; i++) {
+        put(&f, 1, NOW_MS - i * MINUTE, i);
+    }
+    assert_int_equal(pl_store_compact(f.s), 0);
+    size_t n = buckets(&f, 0, INT64_MIN, INT64_MAX, &count);
+    snprintf(backup, sizeof backup, "%s.backup", f.dir);
+    assert_int_equal(pl_store_backup(f.s, backup, NULL, NULL), 0);
+    assert_int_equal(pl_store_scrub(f.s, NULL, NULL, &packs, &findings), 0);
+    assert_true(packs >= 3 && findings == 0);
+    fixture_close(&f);
+    assert_int_equal(pl_store_check(f.dir, no_finding, NULL, NULL), 0);
+    assert_int_equal(pl_store_check(backup, no_finding, NULL, NULL), 0);
+    f.conf.dir = backup;
+    /* Another retention of the same resolution: the buckets stay, under another name. */
+    static const struct pl_tier other[] = {{5 * MINUTE, 100 * DAY}, {HOUR, 0}};
+    f.conf.tiers = other;
+    fixture_open(&f);
+    snprintf(name, sizeof name, "%s/rollup/1h-forever/default/catalogue", backup);
+    assert_int_equal(access(name, F_OK), 0);
+    double again;
+    assert_int_equal(buckets(&f, 0, INT64_MIN, INT64_MAX, &again), n);
+    assert_true(again == count);
+    fixture_close(&f);
+    f.conf.dir = f.dir;
+    fixture_open(&f);
+    fixture_end(&f);
+    pl_path_remove(backup);
+}
+
+#ifdef PL_FAULTS
+TEST(a_pass_or_an_erasure_that_fails_leaves_readers_exact)
+{
+    static const char *const points[] = {"rollup.write", "rollup.done", "rollup.erase"};
+    struct world *w = malloc(sizeof *w);
+    world_begin(w, true, 77);
+    for (int i = 0; i < 30; i++) {
+        char spec[64];
+        write_some(w);
+        snprintf(spec, sizeof spec, "%s=EIO@%u", points[dice(w, 3)], 1 + dice(w, 4));
+        assert_int_equal(pl_store_flush(w->f.s), 0);
+        assert_int_equal(pl_fault_set(spec), 0);
+        (void)pl_store_compact(w->f.s);
+        check(w);
+        write_some(w);
+        check(w);
+        if (dice(w, 3) == 0) { /* cut off there, and begun again */
+            fixture_crash(&w->f);
+            world_open(w);
+            check(w);
+        }
+        assert_int_equal(pl_fault_set(NULL), 0);
+        if (dice(w, 2)) {
+            erase_some(w);
+            check(w);
+        }
+    }
+    assert_int_equal(pl_store_compact(w->f.s), 0);
+    check(w);
+    fixture_end(&w->f);
+    free(w);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reader_gives_what_brute_force_gives_after_anything_over_memory),
         cmocka_unit_test(a_reader_gives_what_brute_force_gives_after_anything_over_partitions),
+        cmocka_unit_test(buckets_outlive_the_samples_and_end_with_their_tier),
+        cmocka_unit_test(a_bucket_whose_samples_have_gone_is_final),
+        cmocka_unit_test(a_series_is_kept_in_the_tiers_of_the_first_override_that_matches),
+        cmocka_unit_test(a_backup_holds_the_tiers_and_they_check_and_scrub),
+#ifdef PL_FAULTS
+        cmocka_unit_test(a_pass_or_an_erasure_that_fails_leaves_readers_exact),
+#endif
     };
     return cmocka_run_group_tests_name("store/rollup", tests, NULL, NULL);
 }
