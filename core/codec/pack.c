@@ -76,10 +76,23 @@ int pl_pack_peek(const uint8_t *src, size_t n_src, uint32_t *first_id, uint32_t 
 
 void pl_pack_init(struct pl_pack *p) { memset(p, 0, sizeof *p); }
 
+/** Give up the directory, one's own or another's. */
+static void drop_directory(struct pl_pack *p)
+{
+    if (p->cap_chunks) {
+        free(p->chunks);
+    }
+    if (p->cap_tcols) {
+        free(p->tcols);
+    }
+    p->chunks = NULL;
+    p->tcols = NULL;
+    p->cap_chunks = p->cap_tcols = 0;
+}
+
 void pl_pack_fini(struct pl_pack *p)
 {
-    free(p->chunks);
-    free(p->tcols);
+    drop_directory(p);
     free(p->cached_t);
     pl_buf_fini(&p->scratch);
     pl_buf_fini(&p->values);
@@ -107,13 +120,10 @@ static int inflate_body(struct pl_pack *p, const uint8_t *src, size_t n_src, siz
 /* Room for the directory; what was there is not kept. */
 static int make_room(struct pl_pack *p, size_t n_chunks, size_t n_tcols)
 {
-    if (n_chunks > p->cap_chunks) {
-        free(p->chunks);
+    if (n_chunks > p->cap_chunks || n_tcols > p->cap_tcols) {
+        drop_directory(p);
         p->chunks = malloc(n_chunks * sizeof *p->chunks);
         p->cap_chunks = p->chunks ? n_chunks : 0;
-    }
-    if (n_tcols > p->cap_tcols) {
-        free(p->tcols);
         p->tcols = malloc(n_tcols * sizeof *p->tcols);
         p->cap_tcols = p->tcols ? n_tcols : 0;
     }
@@ -265,6 +275,25 @@ int pl_pack_open(struct pl_pack *p, const uint8_t *src, size_t n_src)
         return PL_ECORRUPT;
     }
     return 0;
+}
+
+void pl_pack_share(struct pl_pack *p, const struct pl_pack *from)
+{
+    drop_directory(p);
+    p->first_id = from->first_id;
+    p->last_id = from->last_id;
+    p->n_chunks = from->n_chunks;
+    p->t0 = from->t0;
+    p->t1 = from->t1;
+    p->chunks = from->chunks;
+    p->n_tcols = from->n_tcols;
+    p->tcols = from->tcols;
+    memset(p->cached, 0xff, sizeof p->cached);
+}
+
+size_t pl_pack_bytes(const struct pl_pack *p)
+{
+    return p->cap_chunks * sizeof *p->chunks + p->cap_tcols * sizeof *p->tcols + p->scratch.cap;
 }
 
 int pl_pack_find(const struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t *to)

@@ -53,7 +53,7 @@ struct pl_pack {
     int64_t t0, t1;          /* over all chunks */
     struct pl_chunk *chunks; /* the directory, decoded; ids ascending, then time */
     /* private */
-    size_t cap_chunks, cap_tcols;
+    size_t cap_chunks, cap_tcols; /* 0: chunks and tcols are another's */
     uint32_t n_tcols;
     struct pl_pack_tcol *tcols;
     struct pl_buf scratch; /* inflated body */
@@ -67,6 +67,11 @@ void pl_pack_fini(struct pl_pack *p);
 /** Check CRC and directory, inflate. src is borrowed while the pack is used. PL_ECORRUPT,
  *  PL_ENOMEM. No later decode of a pack that opened reads outside its bytes. */
 int pl_pack_open(struct pl_pack *p, const uint8_t *src, size_t n_src);
+/** Let p read what another one has open: its directory, and the body where that is inflated. `from`
+ *  must stay open and unchanged while p is used; many may share one, on several threads. */
+void pl_pack_share(struct pl_pack *p, const struct pl_pack *from);
+/** Bytes of memory that an open pack holds. */
+size_t pl_pack_bytes(const struct pl_pack *p);
 /** Head of a pack only (no CRC of the body, no inflate): first and last id, time range, chunks. */
 int pl_pack_peek(const uint8_t *src, size_t n_src, uint32_t *first_id, uint32_t *last_id,
                  int64_t *t0, int64_t *t1, uint32_t *n_chunks);

@@ -18,6 +18,7 @@ static void db_close(struct pl_engine *e)
         db->tenants = t->next;
         pl__db_tenant_close(t);
     }
+    pl__packs_free(db->packs);
     pthread_mutex_destroy(&db->lock);
     pthread_mutex_destroy(&db->cache.lock);
     free(db->dir);
@@ -110,7 +111,7 @@ int pl_lmdb_open(const struct pl_engine_conf *conf, struct pl_engine **out, char
     }
     struct pl_db *db = calloc(1, sizeof *db);
     char *dir = strdup(conf->dir);
-    if (!db || !dir) {
+    if (!db || !dir || pl__packs_new(&db->packs) < 0) {
         free(db);
         free(dir);
         return PL_ENOMEM;

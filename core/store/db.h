@@ -146,13 +146,16 @@ struct pl_db_cache {
     size_t n_open, cap;
     uint64_t tick;
 };
+struct pl_db_packs;  /* db_packs.c */
+struct pl_db_packed; /* one open pack of it */
 struct pl_db {
     struct pl_engine base;
     struct pl_engine_conf conf;
     char *dir;
     struct pl_counter *corrupt;
     struct pl_db_cache cache;
-    pthread_mutex_t lock; /* the list of tenants */
+    struct pl_db_packs *packs; /* open ones */
+    pthread_mutex_t lock;      /* the list of tenants */
     struct pl_engine_tenant *tenants;
 };
 struct pl_engine_tenant {
@@ -268,6 +271,19 @@ void pl__part_damaged(struct pl_db_part *p, const struct pl_db_damage *damage);
 /** Damage found while reading: logged with partition, key and offset, and counted. */
 void pl__part_corrupt(struct pl_db_part *p, const struct pl_db_key *key, int64_t at,
                       const char *what);
+
+/* ---------------------------------------------------------------- db_packs.c */
+int pl__packs_new(struct pl_db_packs **out);
+void pl__packs_free(struct pl_db_packs *c); /* after its readers */
+/** Open the pack that a value holds, or share it where it is open: `pack` reads it until the entry
+ * is released, and the transaction that v came from is needed as long. As pl_pack_open. */
+int pl__packs_open(struct pl_db_packs *c, const struct pl_db_env *env, const MDB_val *v,
+                   struct pl_pack *pack, struct pl_db_packed **out);
+void pl__packs_release(struct pl_db_packs *c, struct pl_db_packed *e); /* may be NULL */
+#define PL_DB_PACKS_BYTES (64u << 20) /* of memory, at most, but for what is being read */
+size_t pl__packs_bytes(struct pl_db_packs *c);
+/** Before an environment is closed. */
+void pl__packs_forget(struct pl_db_packs *c, const struct pl_db_env *env);
 
 /* ---------------------------------------------------------------- db_out.c */
 /** The pack being filled. */

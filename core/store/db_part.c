@@ -166,6 +166,7 @@ static void cache_touch(struct pl_db_part *p)
         cache_add(c, p);
     }
     for (struct pl_db_env *env; (env = cache_evict(c, p));) {
+        pl__packs_forget(p->t->db->packs, env);
         pl__env_close(env);
     }
     pthread_mutex_unlock(&c->lock);
@@ -179,6 +180,7 @@ void pl__part_close(struct pl_db_part *p)
         pthread_mutex_lock(&c->lock);
         cache_remove(c, p);
         pthread_mutex_unlock(&c->lock);
+        pl__packs_forget(p->t->db->packs, p->env);
         pl__env_close(p->env);
         p->env = NULL;
     }

@@ -13,6 +13,7 @@ struct pl_view {
     size_t n_runs;
     int64_t t0, t1;
     pthread_mutex_t lock;
+    bool shares;           /* packs, with other queries */
     roaring_bitmap_t *ids; /* lock: union over the runs, when asked for */
     bool ids_unknown;      /* lock: some run's ids cannot be read */
 };
@@ -29,9 +30,10 @@ struct slot {
     struct use *use;
     MDB_cursor *c;
     struct pl_pack pack;
-    struct pl_db_key key;     /* of the open pack */
-    bool ready, open, failed; /* failed: the partition cannot be read */
-    bool bad;                 /* ids [bad_from, bad_to] stand in a damaged pack */
+    struct pl_db_packed *packed; /* what it shares, or NULL */
+    struct pl_db_key key;        /* of the open pack */
+    bool ready, open, failed;    /* failed: the partition cannot be read */
+    bool bad;                    /* ids [bad_from, bad_to] stand in a damaged pack */
     uint32_t bad_from, bad_to;
     bool told; /* of a series that is missing */
 };
@@ -75,6 +77,9 @@ int pl__db_view(struct pl_engine_tenant *t, int64_t t0, int64_t t1, struct pl_vi
 {
     struct pl_db_state *s = pl__state_get(t);
     int err = pl__db_view_of(t, s, s->runs, s->n_runs, t0, t1, out);
+    if (err == PL_OK) {
+        (*out)->shares = true;
+    }
     pl__state_unref(s);
     return err;
 }
@@ -186,6 +191,7 @@ void pl__db_cursor_free(struct pl_cursor *c)
     for (size_t i = 0; c->slots && i < c->view->n_runs; i++) {
         if (c->slots[i].run) {
             pl_pack_fini(&c->slots[i].pack);
+            pl__packs_release(c->view->t->db->packs, c->slots[i].packed);
         }
         if (c->slots[i].c) {
             mdb_cursor_close(c->slots[i].c);
@@ -258,14 +264,19 @@ static int bad_pack(struct slot *s, const struct pl_db_key *key, const MDB_val *
 }
 
 /** Open the pack the LMDB cursor stands on. */
-static int open_at(struct slot *s, const struct pl_db_key *key, const MDB_val *v,
+static int open_at(struct slot *s, bool shares, const struct pl_db_key *key, const MDB_val *v,
                    struct pl_read_stats *stats)
 {
     s->open = false;
     if (!pl__env_value_ok(s->use->env, v)) {
         return bad_pack(s, key, v, "value size");
     }
-    int err = pl_pack_open(&s->pack, v->mv_data, v->mv_size);
+    struct pl_db_packs *packs = s->run->part->t->db->packs;
+    pl__packs_release(packs, s->packed);
+    s->packed = NULL;
+    int err = shares && !s->run->part->bad_pack
+                  ? pl__packs_open(packs, s->use->env, v, &s->pack, &s->packed)
+                  : pl_pack_open(&s->pack, v->mv_data, v->mv_size);
     if (err == PL_ECORRUPT) {
         return bad_pack(s, key, v, "checksum or directory");
     }
@@ -283,7 +294,7 @@ static int open_at(struct slot *s, const struct pl_db_key *key, const MDB_val *v
 }
 
 /** Stand on the first pack of this run that may hold id, and open it. PL_ENOTFOUND. */
-static int seek(struct slot *s, uint32_t id, struct pl_read_stats *stats)
+static int seek(struct slot *s, bool shares, uint32_t id, struct pl_read_stats *stats)
 {
     uint8_t buf[PL_DB_KEY];
     uint32_t run = s->run->m.number;
@@ -296,7 +307,7 @@ static int seek(struct slot *s, uint32_t id, struct pl_read_stats *stats)
         int back = mdb_cursor_get(s->c, &k, &v, rc == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
         if (back == MDB_SUCCESS && pl__key_get(&k, &key) && key.run == run &&
             key.id != PL_DB_META_ID) {
-            return open_at(s, &key, &v, stats);
+            return open_at(s, shares, &key, &v, stats);
         }
         if (!here) {
             return back == MDB_SUCCESS || back == MDB_NOTFOUND ? PL_ENOTFOUND : pl__env_error(back);
@@ -309,11 +320,11 @@ static int seek(struct slot *s, uint32_t id, struct pl_read_stats *stats)
             return PL_ECORRUPT;
         }
     }
-    return open_at(s, &key, &v, stats);
+    return open_at(s, shares, &key, &v, stats);
 }
 
 /** The next piece of the same series, if there is one. 1, 0, or an error. */
-static int next_piece(struct slot *s, uint32_t id, struct pl_read_stats *stats)
+static int next_piece(struct slot *s, bool shares, uint32_t id, struct pl_read_stats *stats)
 {
     MDB_val k, v;
     struct pl_db_key key;
@@ -330,7 +341,7 @@ static int next_piece(struct slot *s, uint32_t id, struct pl_read_stats *stats)
     if (!pl__key_get(&k, &key) || key.run != s->run->m.number || key.id != id) {
         return 0;
     }
-    int err = open_at(s, &key, &v, stats);
+    int err = open_at(s, shares, &key, &v, stats);
     return err < 0 ? err : 1;
 }
 
@@ -426,10 +437,10 @@ static int read_run(struct pl_cursor *c, struct slot *s, uint32_t id, int64_t t0
     if (s->bad && id >= s->bad_from && id <= s->bad_to) {
         return PL_ECORRUPT;
     }
-    err = stands_on(s, id) ? PL_OK : seek(s, id, stats);
+    err = stands_on(s, id) ? PL_OK : seek(s, c->view->shares, id, stats);
     int result = err < 0 ? err : take_chunks(s, id, t0, t1, out, stats);
     while (err == PL_OK && s->pack.last_id == id && result != PL_ENOMEM) {
-        int more = next_piece(s, id, stats);
+        int more = next_piece(s, c->view->shares, id, stats);
         if (more <= 0) {
             return more < 0 ? more : result;
         }
