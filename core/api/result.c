@@ -112,7 +112,7 @@ static void stats_json(struct pl_buf *out, const struct pl_query_stats *s,
     if (shape->stats == PL__STATS_ALL && s->step_samples) {
         per_step(&w, s, shape);
     }
-    number(&w, "totalQueryableSamples", s->samples);
+    number(&w, "totalQueryableSamples", s->queryable);
     number(&w, "peakSamples", s->peak_samples);
     pl_json_obj_end(&w);
     pl_json_key(&w, "read");

@@ -505,6 +505,7 @@ static void add_stats(struct pl_query_stats *to, const struct pl_query_stats *s)
 {
     to->series += s->series;
     to->samples += s->samples;
+    to->queryable += s->queryable;
     to->chunks += s->chunks;
     to->parse_ns += s->parse_ns;
     to->exec_ns += s->exec_ns;

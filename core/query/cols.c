@@ -76,7 +76,11 @@ static int open_subquery(struct pl__exec *ex, struct pl_expr *e, struct pl__cols
     if (f->n == 0) {
         return 0;
     }
+    bool counts = ex->counts.on;
+    ex->counts.on = counts && ex->counts.whole;
+    ex->counts.whole = false;
     int err = pl__eval_values(ex, f, e->sub.expr, out->inner);
+    ex->counts.on = counts;
     if (err < 0) {
         free(out->inner);
         out->inner = NULL;
@@ -137,6 +141,7 @@ static void tell(struct pl__worker *w)
         *w->ex->conf->progress += w->samples;
     }
     w->samples = 0;
+    pl__count_worker(w);
 }
 
 void pl__worker_fini(struct pl__worker *w)

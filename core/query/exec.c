@@ -105,6 +105,8 @@ void *pl__values_new(struct pl__exec *ex, size_t n, size_t size, int *err)
     if (!p) {
         ex->memory -= n * size;
         *err = PL_ENOMEM;
+    } else if (size == sizeof(double)) {
+        pl__count_held(ex, n);
     }
     return p;
 }
@@ -114,6 +116,7 @@ void pl__values_free(struct pl__exec *ex, void *p, size_t n, size_t size)
     if (p) {
         free(p);
         ex->memory -= n * size;
+        ex->counts.held -= size == sizeof(double) ? n : 0;
     }
 }
 
@@ -239,11 +242,13 @@ int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
         return eval_here(ex, f, e, out);
     }
     struct pl__frame first = {f->start, f->start, f->step, 1};
+    uint64_t before = pl__count_repeated(ex);
     err = eval_here(ex, &first, e, out);
     if (err < 0) {
         return err;
     }
     err = pl__rows_materialise(ex, out);
+    pl__count_repeat(ex, before, f->n);
     if (err < 0) {
         pl__rows_fini(ex, out);
         return err;

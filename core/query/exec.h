@@ -27,6 +27,17 @@ struct pl__frame {
     size_t n;
 };
 
+/** What was looked at (stats.c). */
+struct pl__counts {
+    bool on;           /* not within a subquery; changes while no task runs */
+    bool whole;        /* the subquery that comes is the query itself: what it reads counts */
+    unsigned repeated; /* within what is evaluated once for all steps */
+    _Atomic uint64_t queryable;
+    _Atomic size_t held, peak; /* values */
+    _Atomic uint64_t *step;    /* by step, where asked for */
+    size_t steps;
+};
+
 struct pl__exec {
     const struct pl_query_conf *conf;
     const struct pl_source *src;
@@ -37,6 +48,7 @@ struct pl__exec {
     int64_t step;                    /* of the whole query; 0: an instant query */
     bool instant;
     _Atomic uint64_t samples, chunks, series;
+    struct pl__counts counts;
     _Atomic size_t memory;          /* of values */
     _Atomic bool damaged;           /* samples that cannot be read were left out */
     struct pl__labelbuf *bufs;      /* labels of selectors */
@@ -115,6 +127,8 @@ struct pl__worker {
     double *row, *scratch;
     size_t steps_cap, scratch_cap;
     uint64_t samples; /* read, not yet told to ex */
+    uint64_t queryable;
+    uint32_t widest; /* window */
     /* The timestamps for which lo, hi and plan were made: series of one scrape share theirs. */
     int64_t *times;
     size_t n_times, times_cap;
@@ -234,6 +248,21 @@ void pl__rows_prune(struct pl__rows *r);
 size_t pl__tasks(const struct pl__exec *ex, size_t n);
 int pl__parallel(struct pl__exec *ex, size_t n,
                  int (*fn)(void *ctx, size_t task, size_t from, size_t to), void *ctx);
+
+/* ------------------------------------------------------------------ counts (stats.c) */
+
+int pl__counts_init(struct pl__counts *c, size_t steps, bool per_step);
+void pl__counts_fini(struct pl__counts *c);
+/** A row was computed from the columns at hand; its maps are not applied yet. Any thread. */
+void pl__count_row(const struct pl__rows *r, struct pl__worker *w, const double *row);
+/** So many values more are held. Any thread. */
+void pl__count_held(struct pl__exec *ex, size_t more);
+/** Count for all what a worker counted for itself. */
+void pl__count_worker(struct pl__worker *w);
+/** Around what is evaluated once for all steps: what was counted in it counts at every step. */
+uint64_t pl__count_repeated(struct pl__exec *ex);
+void pl__count_repeat(struct pl__exec *ex, uint64_t before, size_t steps);
+int pl__counts_tell(const struct pl__counts *c, struct pl_arena *a, struct pl_query_stats *out);
 
 /* ------------------------------------------------------------------ the tree */
 

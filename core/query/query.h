@@ -77,8 +77,9 @@ static inline const struct pl_histogram *pl_result_histogram(double boxed)
 }
 struct pl_query_stats {
     uint64_t series, samples, chunks; /* read */
-    uint64_t peak_samples;            /* held at once */
-    int64_t tier_ms;                  /* coarsest tier read; 0: only samples */
+    uint64_t queryable;    /* samples as Prometheus counts: in each window that has them */
+    uint64_t peak_samples; /* held at once */
+    int64_t tier_ms;       /* coarsest tier read; 0: only samples */
     int64_t queue_ns, parse_ns, exec_ns;
     uint64_t *step_samples; /* one a step where asked for, else NULL */
 };

@@ -216,6 +216,9 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
     } else if (err >= 0) {
         err = instant_row(r, w, out);
     }
+    if (err >= 0 && w->ex->counts.on) {
+        pl__count_row(r, w, out);
+    }
     for (size_t k = 0; k < r->n_maps && err >= 0; k++) {
         r->map[k].apply(&r->map[k], out, r->steps);
     }

@@ -66,6 +66,8 @@ static int shape_matrix(struct pl__exec *ex, const struct pl__frame *f, struct p
     struct pl__cols cols;
     struct pl__refs refs;
     struct pl__worker w;
+    uint64_t before = pl__count_repeated(ex);
+    ex->counts.whole = e->kind == PL__SUBQUERY;
     int err = pl__cols_open(ex, f, e, &cols, &refs);
     if (err < 0) {
         return err;
@@ -96,8 +98,11 @@ static int shape_matrix(struct pl__exec *ex, const struct pl__frame *f, struct p
             memcpy(v, w.col.v, w.col.n * sizeof *v);
         }
         out->n += s->n > 0;
+        w.queryable += e->kind == PL__SELECTOR ? w.col.n : 0;
+        pl__count_held(ex, w.col.n);
     }
     pl__worker_fini(&w);
+    pl__count_repeat(ex, before, 1);
     pl__cols_fini(ex, &cols);
     return err < 0 ? pl__error_code(ex, err, e->at) : 0;
 }
@@ -184,7 +189,10 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
     };
     pl_arena_init(&out->arena, c->max_memory_bytes);
     out->stats.parse_ns = pl_mono_ns(clock) - t0;
-    if (!instant && ast.root->type != PL__TYPE_SCALAR && ast.root->type != PL__TYPE_VECTOR) {
+    e = pl__counts_init(&ex.counts, f.n, c->step_stats);
+    if (e < 0) {
+        e = pl__error_code(&ex, e, 0);
+    } else if (!instant && ast.root->type != PL__TYPE_SCALAR && ast.root->type != PL__TYPE_VECTOR) {
         e = pl__error(
             &ex, PL_EPARSE, 0,
             "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
@@ -194,6 +202,10 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         e = e < 0 ? e : shape(&ex, &f, ast.root, out);
     }
     e = e < 0 ? e : keep_notes(&ex, out);
+    if (e >= 0 && pl__counts_tell(&ex.counts, &out->arena, &out->stats) < 0) {
+        e = pl__error_code(&ex, PL_ENOMEM, 0);
+    }
+    pl__counts_fini(&ex.counts);
     out->damaged = ex.damaged;
     pl__reads_of(ast.root, f.start, f.end, ex.lookback_ms, &out->reads);
     out->stats.exec_ns = pl_mono_ns(clock) - t0 - out->stats.parse_ns;

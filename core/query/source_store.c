@@ -68,6 +68,6 @@ int pl_query_range(const struct pl_query_conf *c, pl_str text, int64_t start, in
                    int64_t step, struct pl_result *out, struct pl_query_error *err)
 {
     struct pl_source src = pl_source_store(c->tenant);
-    return c->cache ? pl__cached_range(c, &src, text, start, end, step, out, err)
-                    : pl_source_range(c, &src, text, start, end, step, out, err);
+    return c->cache && !c->step_stats ? pl__cached_range(c, &src, text, start, end, step, out, err)
+                                      : pl_source_range(c, &src, text, start, end, step, out, err);
 }
