@@ -15,9 +15,16 @@
  * Source: prometheus/prometheus prompb/types.proto, prompb/remote.proto; the Remote-Write 1.0
  * specification. Thread: the loop that owns the pl_ingest. */
 #include "core/codec/codec.h"
-#include "core/ingest/scratch.h"
+#include "core/ingest/histogram.h"
 
-enum { TAG_SERIES = 0x0a, TAG_LABEL = 0x0a, TAG_SAMPLE = 0x12, TAG_VALUE = 0x09, TAG_TIME = 0x10 };
+enum {
+    TAG_SERIES = 0x0a,
+    TAG_LABEL = 0x0a,
+    TAG_SAMPLE = 0x12,
+    TAG_HISTOGRAM = 0x22,
+    TAG_VALUE = 0x09,
+    TAG_TIME = 0x10
+};
 
 struct series {
     struct pl_ingest *g;
@@ -105,6 +112,19 @@ static int add(struct series *s, uint32_t id, int64_t t, double v)
     return e;
 }
 
+static int add_histogram(struct series *s, uint32_t id, pl_str bytes)
+{
+    struct pl_histogram h;
+    const char *why;
+    int64_t t;
+    int e = pl__histogram_pb(bytes, &s->g->histogram, &h, &t, &why);
+    if (e == PL_EINVAL) {
+        pl_report_reject(s->r, s->at, PL_REJECT_HISTOGRAM, 1, "%s", why);
+        return 0;
+    }
+    return e < 0 ? e : pl__histogram_add(s->b, s->r, s->at, id, t, &h);
+}
+
 /* What follows the labels: samples, and fields that are passed over. PL_EINVAL: a label again, and
  * what was taken so far is reported and gone. */
 static int samples(struct series *s, const uint8_t *p, const uint8_t *end, uint32_t id)
@@ -150,7 +170,10 @@ static int samples(struct series *s, const uint8_t *p, const uint8_t *end, uint3
                 return e;
             }
         } else if (f.number == 4) {
-            pl_report_reject(s->r, s->at, PL_REJECT_HISTOGRAM, 1, NULL);
+            e = add_histogram(s, id, f.bytes);
+            if (e < 0) {
+                return e;
+            }
         }
     }
     return 0;
@@ -179,7 +202,7 @@ static int series(struct series *s, pl_str ts)
     size_t n = pl_alias_guess(a);
     uint32_t id = PL_ALIAS_NONE;
     int e;
-    if (n && n < ts.n && p[n] == TAG_SAMPLE) {
+    if (n && n < ts.n && (p[n] == TAG_SAMPLE || p[n] == TAG_HISTOGRAM)) {
         id = pl_alias_confirm(a, p);
     }
     if (id == PL_ALIAS_NONE) {

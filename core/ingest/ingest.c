@@ -1,5 +1,5 @@
 /* The parts that all decoders share: reasons, report, interning. Thread: the loop that owns it. */
-#include "core/ingest/scratch.h"
+#include "core/ingest/histogram.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +94,7 @@ void pl_ingest_free(struct pl_ingest *g)
     pl_alias_fini(&g->alias);
     pl_buf_fini(&g->canon);
     pl_buf_fini(&g->text);
+    pl__histogram_fini(&g->histogram);
     free(g);
 }
 

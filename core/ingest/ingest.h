@@ -20,7 +20,7 @@
     X(FUTURE, "future", "too far in the future")                                                   \
     X(SERIES_LIMIT, "series_limit", "too many series")                                             \
     X(HANDLE, "handle", "handle is not defined")                                                   \
-    X(HISTOGRAM, "histogram", "native histograms are not stored yet")                              \
+    X(HISTOGRAM, "histogram", "native histogram is not sound")                                     \
     X(LENGTH, "length", "columns differ in length")                                                \
     X(FIELD, "field", "field cannot be stored")
 

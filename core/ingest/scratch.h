@@ -3,11 +3,20 @@
 #include "core/ingest/alias.h"
 #include "core/ingest/ingest.h"
 
+/** Arrays of the native histogram at hand: [0] of positive, [1] of negative buckets. */
+struct pl_ingest_histogram {
+    struct pl_buf spans[2];  /* struct pl_hspan */
+    struct pl_buf counts[2]; /* double */
+    struct pl_buf deltas[2]; /* int64: whole counts, summed up */
+    struct pl_buf bounds;    /* double */
+};
+
 struct pl_ingest {
     struct pl_alias alias;
     struct pl_label labels[PL_LABELS_MAX + 1]; /* one more than allowed, so that too many is seen */
     struct pl_buf canon;                       /* canonical labels of the series at hand */
     struct pl_buf text;                        /* unescaped strings, wire keys */
+    struct pl_ingest_histogram histogram;
     const struct pl_clock *clock;
     struct pl_counter *samples, *rejected[PL_REJECT_N], *alias_misses;
 };

@@ -79,6 +79,7 @@ void pl_batch_free(struct pl_batch *b)
 {
     if (b) {
         pl_buf_fini(&b->more->text);
+        pl_buf_fini(&b->h);
         free(b->more);
         free(b->id);
         free(b->t);
@@ -100,6 +101,23 @@ int pl_batch_reserve(struct pl_batch *b, size_t more)
         abort();
     }
     return 0;
+}
+
+int pl_batch_add_histogram(struct pl_batch *b, uint32_t id, int64_t t, const struct pl_histogram *h)
+{
+    struct pl_buf one = PL_BUF_INIT;
+    const char *why;
+    if (pl_histogram_check(h, &why) < 0 || pl_histogram_put(&one, h) < 0) {
+        abort(); /* what decoders give is sound */
+    }
+    size_t at = b->h.n;
+    int e = pl_batch_add(b, id, t, pl_histogram_box(at));
+    if (e >= 0) {
+        pl_buf_varint(&b->h, one.n);
+        pl_buf_str(&b->h, pl_buf_view(&one));
+    }
+    pl_buf_fini(&one);
+    return e;
 }
 
 int pl_batch_metadata(struct pl_batch *b, const struct pl_metadata *m)
@@ -165,6 +183,40 @@ static inline void fake_check(const struct fake *f, int e)
     }
 }
 
+static inline void fake_buckets(struct pl_buf *out, char sign, const struct pl_hbuckets *b)
+{
+    uint32_t at = 0;
+    int64_t index = 0;
+    for (uint32_t i = 0; i < b->n_spans; i++) {
+        index += b->spans[i].offset;
+        for (uint32_t k = 0; k < b->spans[i].length; k++) {
+            pl_buf_f(out, " %c%lld:%g", sign, (long long)index++, b->count[at++]);
+        }
+    }
+}
+
+/* A histogram as `histogram schema 3 count 7 ...`. */
+static inline void fake_histogram(struct fake *f, double v)
+{
+    struct pl_histogram h;
+    struct pl_arena a;
+    uint64_t n;
+    const uint8_t *p = pl_varint_get(f->b->h.p + pl_histogram_ref(v), f->b->h.p + f->b->h.n, &n);
+    pl_arena_init(&a, 0);
+    if (!p || pl_histogram_get(pl_str_mem(p, n), &a, &h) < 0) {
+        abort();
+    }
+    pl_buf_f(&f->text, "%s schema %d reset %d count %g sum %g zero %g:%g",
+             h.floats ? "floats" : "histogram", h.schema, h.reset, h.count, h.sum, h.zero_threshold,
+             h.zero_count);
+    fake_buckets(&f->text, '+', &h.pos);
+    fake_buckets(&f->text, '-', &h.neg);
+    for (uint32_t i = 0; i < h.n_bounds; i++) {
+        pl_buf_f(&f->text, " <=%g", h.bounds[i]);
+    }
+    pl_arena_fini(&a);
+}
+
 /* The batch as text: `{a="b"} t v` a line, then metadata, then rejects as `!at reason samples`. */
 static inline const char *fake_text(struct fake *f)
 {
@@ -173,8 +225,13 @@ static inline const char *fake_text(struct fake *f)
         char v[64];
         snprintf(v, sizeof(v), "%.17g", f->b->v[i]);
         pl_labels_text(pl_buf_view(&f->tenant.canon[f->b->id[i]]), &f->text);
-        pl_buf_f(&f->text, " %lld %s\n", (long long)f->b->t[i],
-                 pl_is_stale(f->b->v[i]) ? "stale" : v);
+        pl_buf_f(&f->text, " %lld ", (long long)f->b->t[i]);
+        if (pl_is_histogram(f->b->v[i]) && f->b->h.n) {
+            fake_histogram(f, f->b->v[i]);
+        } else {
+            pl_buf_z(&f->text, pl_is_stale(f->b->v[i]) ? "stale" : v);
+        }
+        pl_buf_u8(&f->text, '\n');
     }
     pl_buf_str(&f->text, pl_buf_view(&f->b->more->text));
     for (size_t i = 0; i < f->r.n_first; i++) {
