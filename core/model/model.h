@@ -7,3 +7,4 @@
 #include "core/model/time.h"
 #include "core/model/metadata.h"
 #include "core/model/histogram.h"
+#include "core/model/histogram_math.h"
