@@ -126,7 +126,7 @@ endif()
 
 # --- PromQL: our cases in Prometheus' test language ---
 if(EXISTS "${CMAKE_SOURCE_DIR}/tests/promql/run.c")
-  add_executable(promql_run tests/promql/run.c tests/promql/data.c)
+  add_executable(promql_run tests/promql/run.c tests/promql/data.c tests/promql/histogram.c)
   target_link_libraries(promql_run PRIVATE pl_test)
   set_target_properties(promql_run PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests/promql")

@@ -31,18 +31,77 @@ static void point(struct pl_buf *out, int64_t t, double v)
     out->n += (size_t)(q - p);
 }
 
+static void quoted(struct pl_buf *out, const char *before, double v)
+{
+    char text[PL_NUMBER_MAX];
+    pl_buf_z(out, before);
+    pl_buf_u8(out, '"');
+    pl_buf_add(out, text, pl_number_text(v, text));
+    pl_buf_u8(out, '"');
+}
+
+/* [1435781451.781,{"count":"3","sum":"3.5","buckets":[[0,"0.5","1","3"]]}], each bucket with which
+ * of its bounds belong to it: 0 the upper, 1 the lower, 2 none, 3 both. Empty ones are not there.
+ */
+static void histogram_point(struct pl_buf *out, int64_t t, const struct pl_histogram *h)
+{
+    char text[PL_NUMBER_MAX];
+    struct pl_hiter it = pl_hiter(h, false);
+    struct pl_hbucket b;
+    bool any = false;
+    pl_buf_u8(out, '[');
+    pl_buf_add(out, text, pl_number_time_ms(t, text));
+    quoted(out, ",{\"count\":", h->count);
+    quoted(out, ",\"sum\":", h->sum);
+    while (pl_hiter_next(&it, &b)) {
+        if (b.count == 0) {
+            continue;
+        }
+        pl_buf_z(out, any ? "," : ",\"buckets\":[");
+        any = true;
+        pl_buf_f(out, "[%d", b.lower_in ? b.upper_in ? 3 : 1 : b.upper_in ? 0 : 2);
+        quoted(out, ",", b.lower);
+        quoted(out, ",", b.upper);
+        quoted(out, ",", b.count);
+        pl_buf_u8(out, ']');
+    }
+    pl_buf_z(out, any ? "]}]" : "}]");
+}
+
+/* The floats or the histograms of a series, under their keys. */
+static void points(struct pl_buf *out, const struct pl_result_series *s, bool matrix,
+                   bool histograms)
+{
+    bool any = false;
+    for (size_t i = 0; i < s->n; i++) {
+        if (pl_is_histogram(s->v[i]) != histograms) {
+            continue;
+        }
+        if (any) {
+            pl_buf_u8(out, ',');
+        } else {
+            pl_buf_f(out, ",\"%s%s\":%s", histograms ? "histogram" : "value", matrix ? "s" : "",
+                     matrix ? "[" : "");
+        }
+        any = true;
+        if (histograms) {
+            histogram_point(out, s->t[i], pl_result_histogram(s->v[i]));
+        } else {
+            point(out, s->t[i], s->v[i]);
+        }
+    }
+    if (any && matrix) {
+        pl_buf_u8(out, ']');
+    }
+}
+
 static void one_series(struct pl_buf *out, const struct pl_result_series *s, bool matrix)
 {
     pl_buf_z(out, "{\"metric\":");
     pl__labels_json(out, s->labels);
-    pl_buf_z(out, matrix ? ",\"values\":[" : ",\"value\":");
-    for (size_t i = 0; i < s->n; i++) {
-        if (i) {
-            pl_buf_u8(out, ',');
-        }
-        point(out, s->t[i], s->v[i]);
-    }
-    pl_buf_z(out, matrix ? "]}" : "}");
+    points(out, s, matrix, false);
+    points(out, s, matrix, true);
+    pl_buf_u8(out, '}');
 }
 
 /* more: one in words of our own, or NULL. */

@@ -147,9 +147,8 @@ static double zero_reconcile(struct pl_hsum *s, const struct pl_histogram *h)
                                  cursor_of(&h->neg, 0));
         }
         if (other.threshold > s->zero_threshold) {
-            struct zero z =
-                zero_widened(s->zero, s->zero_threshold, other.threshold, s->schema,
-                             cursor_cells(&s->pos), cursor_cells(&s->neg));
+            struct zero z = zero_widened(s->zero, s->zero_threshold, other.threshold, s->schema,
+                                         cursor_cells(&s->pos), cursor_cells(&s->neg));
             s->zero = z.count;
             s->zero_threshold = z.threshold;
             cells_from(&s->pos, &mine, z.threshold);

@@ -104,7 +104,7 @@ struct pl_hsum {
     bool own_bounds; /* they are in the arena, not the histogram's they came with */
     struct pl_arena *arena;
 };
-enum { /* what an addition came across */
+enum {                         /* what an addition came across */
        PL_HSUM_COLLISION = 1,  /* one says reset, the other not */
        PL_HSUM_RECONCILED = 2, /* custom bounds differ: those in common are left */
 };

@@ -1,7 +1,7 @@
 /* What a histogram says of its observations: quantiles, fractions, variance, text; and trimming at
- * a value. Within a bucket the observations are taken to be spread evenly, on a logarithmic scale in
- * exponential buckets, on a linear one in custom buckets and in the zero bucket. Special cases as
- * in Prometheus (promql/quantile.go, promql/functions.go, model/histogram). */
+ * a value. Within a bucket the observations are taken to be spread evenly, on a logarithmic scale
+ * in exponential buckets, on a linear one in custom buckets and in the zero bucket. Special cases
+ * as in Prometheus (promql/quantile.go, promql/functions.go, model/histogram). */
 #include "core/model/histogram_math.h"
 
 #include <float.h>
@@ -161,7 +161,7 @@ double pl_histogram_variance(const struct pl_histogram *h)
 
 /* ------------------------------------------------------------------ trimming */
 
-static double finite(double x) { return isinf(x) ? 0 : x; }
+static double finite_or_0(double x) { return isinf(x) ? 0 : x; }
 
 /** What stands for the values of (lower, upper]. */
 static double middle_of(double lower, double upper, bool positive, bool linear)
@@ -206,14 +206,14 @@ static double cut_open(const struct pl_hbucket *b, double x, bool above, double 
                 return b->count * (1 - x / b->upper);
             }
         }
-        *middle = finite(b->upper);
+        *middle = finite_or_0(b->upper);
         return 0;
     }
     if (above && x >= b->lower) {
         *middle = x;
         return b->count;
     }
-    *middle = finite(b->lower);
+    *middle = finite_or_0(b->lower);
     return 0;
 }
 
@@ -237,8 +237,8 @@ static double cut(const struct pl_histogram *h, const struct pl_hbucket *b, doub
         return cut_open(b, x, above, middle);
     }
     double under = b->count * part_to(b, x, linear);
-    *middle = above ? middle_of(x, b->upper, positive, linear)
-                    : middle_of(b->lower, x, positive, linear);
+    *middle =
+        above ? middle_of(x, b->upper, positive, linear) : middle_of(b->lower, x, positive, linear);
     return above ? b->count - under : under;
 }
 
@@ -270,8 +270,8 @@ static void trim_side(struct trim *t, const struct pl_histogram *h, struct pl_hc
         struct pl_hcell *c = &cells->cell[i];
         double inner = pl_histogram_bound(h, (int64_t)c->index - 1);
         double outer = pl_histogram_bound(h, c->index), middle;
-        struct pl_hbucket b = {positive ? inner : -outer, positive ? outer : -inner, c->x.v,
-                               c->index,                  false,                     false};
+        struct pl_hbucket b = {
+            positive ? inner : -outer, positive ? outer : -inner, c->x.v, c->index, false, false};
         if (b.count == 0) {
             continue;
         }

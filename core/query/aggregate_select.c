@@ -1,6 +1,6 @@
 /* topk, bottomk, limitk, limit_ratio (which rows of a group stay), quantile and count_values (which
  * need all values of a group at once). */
-#include "core/query/exec.h"
+#include "core/query/hist.h"
 #include "core/query/lex.h"
 #include "core/query/print.h"
 
@@ -42,6 +42,23 @@ static int groups_make(struct pl__exec *ex, const struct pl_expr *e, const struc
         out->row[out->first[group[i] + 1]++] = (uint32_t)i;
     }
     return 0;
+}
+
+/** Histograms out of the rows, as topk, bottomk and quantile have it. */
+static void ignore_histograms(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows *r)
+{
+    bool any = false;
+    for (size_t i = 0; r->hist && i < r->n * r->steps; i++) {
+        if (pl_is_histogram(r->v[i])) {
+            r->v[i] = PL_ABSENT;
+            any = true;
+        }
+    }
+    r->hist = false;
+    if (any) {
+        pl__note(ex, false, e->agg.expr->at, "ignored histogram in %s aggregation",
+                 pl__agg_text(e->agg.op));
+    }
 }
 
 /* ------------------------------------------------------------------ topk, bottomk */
@@ -375,30 +392,34 @@ static int counts_row(struct pl__exec *ex, struct counts *c, const struct pl_exp
                       uint32_t group, pl_str group_labels, double v, size_t *at)
 {
     uint8_t key[12];
-    bool fresh;
+    bool fresh, histogram = pl_is_histogram(v); /* told apart by their text */
+    struct pl_buf text = PL_BUF_INIT, labels = PL_BUF_INIT;
     pl_wr32(key, group);
     pl_wr64(key + 4, isnan(v) ? 0x7ff8000000000001u : pl_f64_bits(v)); /* -0 and 0: two texts */
-    size_t i = pl__index_put(&c->keys, pl_str_mem(key, sizeof key), &fresh);
+    size_t i = histogram ? 0 : pl__index_put(&c->keys, pl_str_mem(key, sizeof key), &fresh);
     if (i == PL__INDEX_NONE) {
         return PL_ENOMEM;
     }
-    if (!fresh) {
+    if (!histogram && !fresh) {
         *at = c->at[i];
         return 0;
     }
-    c->keys.key[i] = pl_arena_dup(ex->arena, c->keys.key[i]);
-    if (!c->keys.key[i].p || (i == c->cap_keys && !grow(&c->at, &c->cap_keys, sizeof *c->at))) {
-        return PL_ENOMEM;
+    if (!histogram) {
+        c->keys.key[i] = pl_arena_dup(ex->arena, c->keys.key[i]);
+        if (!c->keys.key[i].p || (i == c->cap_keys && !grow(&c->at, &c->cap_keys, sizeof *c->at))) {
+            return PL_ENOMEM;
+        }
     }
-    struct pl_buf text = PL_BUF_INIT, labels = PL_BUF_INIT;
     bool hidden = e->agg.without && pl__names_has(&e->agg.by, e->agg.param->str);
-    if (!hidden) {
+    if (!hidden && histogram) {
+        pl__hist_text(pl_histogram_unboxed(v), &text);
+    } else if (!hidden) {
         pl__plain_number(&text, v);
     }
     pl__set_label(&labels, group_labels, e->agg.param->str, pl_buf_view(&text));
     int err = text.failed || labels.failed ? PL_ENOMEM
                                            : counts_labels(ex, c, pl_buf_view(&labels), steps, at);
-    if (err == 0) {
+    if (err == 0 && !histogram) {
         c->at[i] = (uint32_t)*at;
     }
     pl_buf_fini(&text);
@@ -464,6 +485,10 @@ int pl__eval_select(struct pl__exec *ex, const struct pl__frame *f, struct pl_ex
     err = pl__eval_values(ex, f, e->agg.expr, &r);
     if (err < 0) {
         return err;
+    }
+    if (e->agg.op == PL__AGG_TOPK || e->agg.op == PL__AGG_BOTTOMK ||
+        e->agg.op == PL__AGG_QUANTILE) {
+        ignore_histograms(ex, e, &r);
     }
     err = groups_make(ex, e, &r, &g);
     bool in_place = false;

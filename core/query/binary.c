@@ -1,6 +1,7 @@
 /* Binary operators between scalars, and between a vector and a scalar (an element-wise map, lazy
  * like all maps). Between vectors: match.c, setop.c. */
 #include "core/query/ext.h"
+#include "core/query/hist.h"
 
 #include <math.h>
 
@@ -100,6 +101,20 @@ static void apply_compare(const struct pl__map *m, double *row, size_t steps)
     }
 }
 
+/** A histogram and a scalar. Comparisons do not know them: those have no result. */
+static double apply_histogram(const struct pl__map *m, struct pl__worker *w, double boxed,
+                              size_t step, int *err)
+{
+    bool left = m->e->bin.l->type == PL__TYPE_SCALAR, keep;
+    struct pl_arena *a = pl__heap(w);
+    double k = m->a[step];
+    if (!a) {
+        *err = PL_ENOMEM;
+        return PL_ABSENT;
+    }
+    return pl__hist_op(w->ex, a, m->e, left ? k : boxed, left ? boxed : k, &keep, err);
+}
+
 static int vector_scalar(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                          struct pl__rows *out)
 {
@@ -108,6 +123,8 @@ static int vector_scalar(struct pl__exec *ex, const struct pl__frame *f, struct 
         .apply = compares ? apply_compare : apply_arithmetic,
         .which = (int)(compares && left ? mirrored(e->bin.op) : e->bin.op),
         .flag = compares ? e->bin.returns_bool : left,
+        .hist = apply_histogram,
+        .e = e,
     };
     int err = pl__eval_scalar(ex, f, left ? e->bin.l : e->bin.r, &m.a);
     err = err < 0 ? err : pl__eval(ex, f, left ? e->bin.r : e->bin.l, out);

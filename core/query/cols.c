@@ -1,5 +1,5 @@
 /* Columns of samples: a selector's series, decoded from the source, or the steps of a subquery. */
-#include "core/query/exec.h"
+#include "core/query/hist.h"
 
 #include <stdlib.h>
 
@@ -76,11 +76,14 @@ static int open_subquery(struct pl__exec *ex, struct pl_expr *e, struct pl__cols
     if (f->n == 0) {
         return 0;
     }
+    bool stats = ex->hist_stats;
+    ex->hist_stats = false; /* resets between its steps are looked for in the buckets */
     bool counts = ex->counts.on;
     ex->counts.on = counts && ex->counts.whole;
     ex->counts.whole = false;
     int err = pl__eval_values(ex, f, e->sub.expr, out->inner);
     ex->counts.on = counts;
+    ex->hist_stats = stats;
     if (err < 0) {
         free(out->inner);
         out->inner = NULL;
@@ -96,7 +99,7 @@ int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr
 {
     bool sub = e->kind == PL__SUBQUERY;
     int64_t range = sub ? e->sub.range_ms : e->sel.range_ms ? e->sel.range_ms : ex->lookback_ms;
-    *out = (struct pl__cols){0};
+    *out = (struct pl__cols){.hist_stats = ex->hist_stats && !sub};
     *refs = pl__refs(ex, f, sub ? &e->sub.when : &e->sel.when);
     if (refs->ref0 > TIME_MAX || refs->last > TIME_MAX || refs->ref0 < -TIME_MAX ||
         refs->last < -TIME_MAX) {
@@ -153,6 +156,7 @@ void pl__worker_fini(struct pl__worker *w)
         w->ex->chunks += stats.chunks;
         w->ex->src->ops->reader_free(w->reader);
     }
+    pl__heap_give(w);
     pl_columns_fini(&w->col);
     free(w->lo);
     free(w->hi);
@@ -185,7 +189,8 @@ static int read_inner(struct pl__worker *w, size_t i)
         n += !pl_is_absent(row[s]);
     }
     c->n = n;
-    return 0;
+    w->hist_cols = w->cols->inner->hist && pl__any_histogram(c->v, n);
+    return w->hist_cols ? pl__hist_forget(w) : 0;
 }
 
 int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
@@ -212,6 +217,12 @@ int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
         return err;
     }
     w->samples += w->col.n;
+    err = pl__hist_read(w);
+    if (err == PL_ECORRUPT) {
+        ex->damaged = true;
+    } else if (err < 0) {
+        return err;
+    }
     if (raw) {
         return 0;
     }

@@ -1,5 +1,6 @@
 /* Evaluation of the tree, and what all of it uses: errors, notes, budgets. */
 #include "core/query/ext.h"
+#include "core/query/hist.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -59,17 +60,20 @@ void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    pthread_mutex_lock(&ex->lock);
     pl_str note = pl_arena_f(ex->arena, "PromQL %s: %s (%zu:%zu)", warning ? "warning" : "info",
                              text, line, column);
     size_t n = ex->n_notes[warning];
     for (size_t i = 0; i < n; i++) {
         if (pl_str_eq(ex->notes[warning][i], note)) {
-            return;
+            note = PL_STR_NULL;
+            break;
         }
     }
     if (note.p && n < PL__NOTES_MAX) {
         ex->notes[warning][ex->n_notes[warning]++] = note;
     }
+    pthread_mutex_unlock(&ex->lock);
 }
 
 int pl__tick(struct pl__exec *ex)
@@ -164,6 +168,17 @@ static void apply_negate(const struct pl__map *m, double *row, size_t steps)
     }
 }
 
+static double negate_histogram(const struct pl__map *m, struct pl__worker *w, double boxed,
+                               size_t step, int *err)
+{
+    (void)m, (void)step;
+    struct pl_arena *a = pl__heap(w);
+    struct pl_histogram *h =
+        a ? pl_histogram_scaled(a, pl_histogram_unboxed(boxed), -1, false, false) : NULL;
+    *err = h ? *err : PL_ENOMEM;
+    return h ? pl_histogram_boxed(h) : PL_ABSENT;
+}
+
 static int eval_unary(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                       struct pl__rows *out)
 {
@@ -171,7 +186,7 @@ static int eval_unary(struct pl__exec *ex, const struct pl__frame *f, struct pl_
     if (err < 0 || !e->un.minus) {
         return err;
     }
-    struct pl__map m = {.apply = apply_negate};
+    struct pl__map m = {.apply = apply_negate, .hist = negate_histogram};
     err = pl__rows_drop_names(ex, out, e->at);
     err = err < 0 ? err : pl__rows_map(ex, out, &m);
     if (err < 0) {
@@ -225,7 +240,7 @@ static int repeat(struct pl__exec *ex, struct pl__rows *r, size_t steps)
         }
     }
     pl__values_free(ex, one.v, one.cells, sizeof *one.v);
-    r->v = v;
+    r->v = v; /* histograms are shared */
     r->cells = one.n * steps;
     r->steps = steps;
     return 0;

@@ -15,6 +15,7 @@
 #include "core/query/functions.h"
 #include "core/query/source.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define PL__SUBQUERY_STEP_MS 60000 /* of a subquery that names none */
@@ -52,6 +53,9 @@ struct pl__exec {
     _Atomic size_t memory;          /* of values */
     _Atomic bool damaged;           /* samples that cannot be read were left out */
     struct pl__labelbuf *bufs;      /* labels of selectors */
+    pthread_mutex_t lock;           /* of the notes and the heaps; innermost */
+    struct pl__heap *heaps;         /* histograms of workers that have ended (hist.h) */
+    bool hist_stats;                /* below histogram_count() and the like: see hist.c */
     pl_str notes[2][PL__NOTES_MAX]; /* infos, warnings */
     size_t n_notes[2];
 };
@@ -61,7 +65,7 @@ int pl__error(struct pl__exec *ex, int code, size_t at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /** The words for a code that came without: limits, timeouts, cancellation. */
 int pl__error_code(struct pl__exec *ex, int code, size_t at);
-/** Add a warning or info once, with its place: "PromQL info: ... (1:6)". */
+/** Add a warning or info once, with its place: "PromQL info: ... (1:6)". Any thread. */
 void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /** Over the deadline, cancelled? PL_ETIMEOUT, PL_ECANCELED. Any thread; in all loops over series.
@@ -114,6 +118,7 @@ struct pl__cols {
     pl_str *labels;
     void *set; /* selector */
     int64_t t0, t1;
+    bool hist_stats;
     struct pl__rows *inner; /* subquery: materialised, owned */
     struct pl__frame frame;
 };
@@ -135,6 +140,9 @@ struct pl__worker {
     const struct pl__rows *times_of; /* NULL: for none */
     struct pl_rate_plan plan;
     double *plan_memory;
+    bool hist_cols, hist; /* histograms among the columns; in the row */
+    struct pl__heap *heap;
+    struct pl_arena tmp; /* of one row */
 };
 int pl__worker_init(struct pl__worker *w, struct pl__exec *ex, const struct pl__cols *c);
 void pl__worker_fini(struct pl__worker *w);
@@ -205,6 +213,10 @@ double pl__edges_at(const int64_t *t, const double *v, size_t n, int64_t at, int
 struct pl__map {
     void (*apply)(const struct pl__map *m, double *row, size_t steps);
     double (*fn)(double);
+    /** What becomes of a histogram at a step; NULL: nothing. *err: PL_ENOMEM. */
+    double (*hist)(const struct pl__map *m, struct pl__worker *w, double boxed, size_t step,
+                   int *err);
+    const struct pl_expr *e;
     const double *a, *b; /* per step, in the arena */
     int64_t start, step; /* times of the steps, ms */
     int which;
@@ -215,12 +227,15 @@ struct pl__rows {
     pl_str *labels;
     double *v;    /* n x steps, owned; NULL while lazy */
     size_t cells; /* room in v: what was accounted for */
+    bool hist;    /* v may hold histograms */
     /* lazy: */
     struct pl__cols cols;
     struct pl__refs refs;
     pl__range_fn range; /* NULL: instant selector */
     bool planned;       /* range is rate, increase or delta: by `rate`, with a plan */
     enum pl_rate rate;
+    int which;    /* enum pl__range */
+    size_t at;    /* of the range function's first argument */
     bool as_time; /* the time of the sample in seconds instead of its value */
     int64_t range_ms, eval0, eval_step;
     const double *p1, *p2, *p3;
@@ -318,7 +333,14 @@ enum { PL__SPAN_START, PL__SPAN_END, PL__SPAN_RANGE, PL__SPAN_STEP };
 enum { PL__EXTREME_MAX, PL__EXTREME_MIN };
 enum { PL__CLAMP_BOTH, PL__CLAMP_MIN, PL__CLAMP_MAX };
 enum { PL__SORT_ASC, PL__SORT_DESC, PL__SORT_LABEL, PL__SORT_LABEL_DESC };
-enum { PL__HIST_QUANTILE, PL__HIST_FRACTION };
+enum { PL__HIST_QUANTILE, PL__HIST_FRACTION, PL__HIST_QUANTILES };
+enum {
+    PL__NATIVE_COUNT,
+    PL__NATIVE_SUM,
+    PL__NATIVE_AVG,
+    PL__NATIVE_STDDEV,
+    PL__NATIVE_STDVAR,
+};
 /* clang-format off */
 #define PL__MATHS(X)                                                                               \
     X(ABS, fabs) X(CEIL, ceil) X(FLOOR, floor) X(EXP, exp) X(SQRT, sqrt) X(LN, log) X(LOG2, log2)  \

@@ -67,6 +67,7 @@ int pl__eval_ext_binary(struct pl__exec *ex, const struct pl__frame *f, struct p
         *out = r;
         return 0;
     }
+    l.hist |= e->bin.op == PL__OP_DEFAULT && r.hist;
     err = combine(ex, e, &l, &r);
     pl__rows_fini(ex, &r);
     if (err < 0) {

@@ -235,6 +235,7 @@ int pl__fn_ext_union(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
             }
         }
         both.n = n;
+        both.hist = out->hist || r.hist;
         err = err < 0 ? pl__error_code(ex, err, e->at) : 0;
         pl__rows_fini(ex, &r);
         pl__rows_fini(ex, out);

@@ -1,8 +1,8 @@
-/* histogram_quantile and histogram_fraction over classic histograms: series `..._bucket` with
- * cumulative counts by the upper bound in the label le. Native histograms are refused by name.
- * Interpolation and the repair of counts that are not monotonic are Prometheus'
- * (promql/quantile.go). */
-#include "core/query/exec.h"
+/* histogram_quantile, histogram_quantiles and histogram_fraction, over classic histograms (series
+ * `..._bucket` with cumulative counts by the upper bound in the label le) and over native ones; and
+ * what a native histogram says of itself: count, sum, avg, stddev, stdvar. Interpolation and the
+ * repair of counts that are not monotonic are Prometheus' (promql/quantile.go). */
+#include "core/query/hist.h"
 
 #include "core/codec/codec.h"
 
@@ -134,16 +134,23 @@ static double bucket_fraction(double lower, double upper, struct bucket *b, size
     return ((hi > count ? count : hi) - (lo > count ? count : lo)) / count;
 }
 
-/** One histogram: its rows sorted by bound; all steps. */
+/** Which quantile or fraction, at each step. */
+struct ask {
+    const struct pl_expr *e;
+    const double *p1, *p2; /* p2: a fraction */
+    size_t at, at_native;  /* the vector; what notes on native histograms point to */
+};
+
+/** One histogram: its rows sorted by bound; all steps. hidden: steps that do not count. */
 static bool evaluate(const struct pl__rows *in, const struct row *rows, size_t n, struct bucket *b,
-                     const double *p1, const double *p2, double *out)
+                     const struct ask *q, const uint8_t *hidden, double *out)
 {
     bool forced = false;
     for (size_t s = 0; s < in->steps; s++) {
         size_t k = 0;
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n && !(hidden && hidden[s]); i++) {
             double v = in->v[rows[i].at * in->steps + s];
-            if (pl_is_absent(v)) {
+            if (pl_is_absent(v) || pl_is_histogram(v)) {
                 continue;
             }
             if (k > 0 && b[k - 1].le == rows[i].le) {
@@ -152,109 +159,364 @@ static bool evaluate(const struct pl__rows *in, const struct row *rows, size_t n
                 b[k++] = (struct bucket){rows[i].le, v};
             }
         }
-        out[s] = k == 0 ? PL_ABSENT
-                 : p2   ? bucket_fraction(p1[s], p2[s], b, k)
-                        : bucket_quantile(p1[s], b, k, &forced);
+        out[s] = k == 0  ? PL_ABSENT
+                 : q->p2 ? bucket_fraction(q->p1[s], q->p2[s], b, k)
+                         : bucket_quantile(q->p1[s], b, k, &forced);
     }
     return forced;
 }
 
-static int histograms(struct pl__exec *ex, struct pl_expr *e, const struct pl__rows *in,
-                      const double *p1, const double *p2, struct pl__rows *out)
+/** The classic histograms of a vector: rows by label set without le (the name included). */
+struct classic {
+    struct pl__index keys;
+    uint32_t *group; /* of each row; UINT32_MAX: no bucket */
+    size_t *first;   /* rows of histogram g are row[first[g]] .. row[first[g + 1]] */
+    struct row *row;
+    uint8_t **hidden; /* of each histogram: steps with a native one of the same labels, or NULL */
+};
+
+static bool has_floats(const double *row, size_t steps)
 {
-    pl_str drop[] = {PL_STR("le")}, *labels;
-    struct pl__names names = {drop, 1};
-    size_t n_groups, at = e->call.args[e->call.n - 1]->at;
-    uint32_t *group = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *group);
-    struct row *row = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *row);
-    struct bucket *b = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *b);
-    int err = group && row && b
-                  ? pl__group(ex, in->labels, in->n, &names, true, group, &labels, &n_groups)
-                  : PL_ENOMEM;
-    size_t *first = err < 0 ? NULL : pl_arena_zalloc(ex->arena, (n_groups + 2) * sizeof *first);
-    if (!first) {
-        return pl__error_code(ex, err < 0 ? err : PL_ENOMEM, e->at);
+    bool any = false;
+    for (size_t s = 0; s < steps; s++) {
+        any |= !pl_is_absent(row[s]) && !pl_is_histogram(row[s]);
     }
-    for (size_t i = 0; i < in->n; i++) {
-        double le;
+    return any;
+}
+
+static int classic_make(struct pl__exec *ex, size_t at, const struct pl__rows *in,
+                        struct classic *c)
+{
+    struct pl_buf key = PL_BUF_INIT;
+    double *le = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *le);
+    *c = (struct classic){.group = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *c->group)};
+    int err = le && c->group ? 0 : PL_ENOMEM;
+    for (size_t i = 0; i < in->n && err >= 0; i++) {
         pl_str text = pl_labels_get(in->labels[i], PL_STR("le"));
-        if (pl_number_parse(text, &le) < 0) {
+        bool fresh = false;
+        c->group[i] = UINT32_MAX;
+        err = i % 1024 ? 0 : pl__tick(ex);
+        if (in->hist && !has_floats(in->v + i * in->steps, in->steps)) {
+            continue;
+        }
+        if (pl_number_parse(text, &le[i]) < 0) {
             pl_str name = pl_labels_get(in->labels[i], PL_METRIC_NAME);
             pl__note(ex, true, at,
                      "bucket label \"le\" is missing or has a malformed value of \"%.*s\""
-                     " for metric name \"%.*s\"",
-                     PL_PRS(text), PL_PRS(name));
-            group[i] = UINT32_MAX;
+                     "%s%.*s%s",
+                     PL_PRS(text), name.n ? " for metric name \"" : "", PL_PRS(name),
+                     name.n ? "\"" : "");
             continue;
         }
-        first[group[i] + 2]++;
+        pl_buf_clear(&key);
+        pl__set_label(&key, in->labels[i], PL_STR("le"), PL_STR_NULL);
+        size_t g = key.failed ? PL__INDEX_NONE : pl__index_put(&c->keys, pl_buf_view(&key), &fresh);
+        if (g != PL__INDEX_NONE && fresh) {
+            c->keys.key[g] = pl_arena_dup(ex->arena, c->keys.key[g]);
+        }
+        if (g == PL__INDEX_NONE || !c->keys.key[g].p) {
+            err = PL_ENOMEM;
+            break;
+        }
+        c->group[i] = (uint32_t)g;
     }
-    for (size_t g = 2; g < n_groups + 2; g++) {
-        first[g] += first[g - 1];
-    }
-    for (size_t i = 0; i < in->n; i++) {
-        double le;
-        if (group[i] != UINT32_MAX) {
-            pl_number_parse(pl_labels_get(in->labels[i], PL_STR("le")), &le);
-            row[first[group[i] + 1]++] = (struct row){le, (uint32_t)i};
+    pl_buf_fini(&key);
+    c->first = pl_arena_zalloc(ex->arena, (c->keys.n + 2) * sizeof *c->first);
+    c->row = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *c->row);
+    c->hidden = pl_arena_zalloc(ex->arena, (c->keys.n + 1) * sizeof *c->hidden);
+    err = err < 0 || (c->first && c->row && c->hidden) ? err : PL_ENOMEM;
+    for (size_t i = 0; i < in->n && err >= 0; i++) {
+        if (c->group[i] != UINT32_MAX) {
+            c->first[c->group[i] + 2]++;
         }
     }
-    err = pl__rows_new(ex, n_groups, in->steps, out);
-    for (size_t g = 0; g < n_groups && err >= 0; g++) {
-        size_t n = first[g + 1] - first[g];
-        err = g % 64 ? 0 : pl__tick(ex);
-        qsort(row + first[g], n, sizeof *row, by_le);
-        out->labels[g] = labels[g];
-        if (evaluate(in, row + first[g], n, b, p1, p2, out->v + g * out->steps)) {
-            pl_str name =
-                n ? pl_labels_get(in->labels[row[first[g]].at], PL_METRIC_NAME) : PL_STR("");
-            pl__note(ex, false, at,
-                     "input to histogram_quantile needed to be fixed for monotonicity "
-                     "(see https://prometheus.io/docs/prometheus/latest/querying/functions/"
-                     "#histogram_quantile) for metric name \"%.*s\"",
-                     PL_PRS(name));
+    for (size_t g = 2; g < c->keys.n + 2 && err >= 0; g++) {
+        c->first[g] += c->first[g - 1];
+    }
+    for (size_t i = 0; i < in->n && err >= 0; i++) {
+        if (c->group[i] != UINT32_MAX) {
+            c->row[c->first[c->group[i] + 1]++] = (struct row){le[i], (uint32_t)i};
         }
     }
-    if (err < 0) {
-        pl__rows_fini(ex, out);
-        return pl__error_code(ex, err, e->at);
+    for (size_t g = 0; g < c->keys.n && err >= 0; g++) {
+        qsort(c->row + c->first[g], c->first[g + 1] - c->first[g], sizeof *c->row, by_le);
+    }
+    return err;
+}
+
+/** Where native row i stands beside a classic histogram of its labels, at the same step, neither
+ *  counts. */
+static int hide_both(struct pl__exec *ex, size_t at, const struct pl__rows *in, size_t i,
+                     struct classic *c)
+{
+    size_t g = pl__index_get(&c->keys, in->labels[i]);
+    double *native = in->v + i * in->steps;
+    bool any = false;
+    for (size_t s = 0; g != PL__INDEX_NONE && s < in->steps; s++) {
+        bool there = false;
+        for (size_t k = c->first[g]; pl_is_histogram(native[s]) && k < c->first[g + 1]; k++) {
+            double v = in->v[c->row[k].at * in->steps + s];
+            there |= !pl_is_absent(v) && !pl_is_histogram(v);
+        }
+        if (!there) {
+            continue;
+        }
+        if (!c->hidden[g]) {
+            c->hidden[g] = pl_arena_zalloc(ex->arena, in->steps);
+            if (!c->hidden[g]) {
+                return PL_ENOMEM;
+            }
+        }
+        c->hidden[g][s] = 1;
+        native[s] = PL_ABSENT;
+        any = true;
+    }
+    if (any) {
+        pl_str name = pl_labels_get(in->labels[i], PL_METRIC_NAME);
+        pl__note(ex, true, at, "vector contains a mix of classic and native histograms%s%.*s%s",
+                 name.n ? " for metric name \"" : "", PL_PRS(name), name.n ? "\"" : "");
     }
     return 0;
+}
+
+/** All steps of a native row. */
+static void native_row(struct pl__exec *ex, const struct ask *q, const double *row, size_t steps,
+                       pl_str name, double *out)
+{
+    static const char *const texts[] = {
+        [PL_HNOTE_NAN_RESULT] = "input to histogram_quantile has NaN observations, result is NaN",
+        [PL_HNOTE_NAN_SKEW] =
+            "input to histogram_quantile has NaN observations, result is skewed higher",
+        [PL_HNOTE_NAN_FRACTION] = "input to histogram_fraction has NaN observations, which are "
+                                  "excluded from all fractions",
+    };
+    bool seen[PL_HNOTE_NAN_FRACTION + 1] = {false};
+    for (size_t s = 0; s < steps; s++) {
+        enum pl_hnote note = PL_HNOTE_NONE;
+        out[s] = PL_ABSENT;
+        if (pl_is_histogram(row[s])) {
+            const struct pl_histogram *h = pl_histogram_unboxed(row[s]);
+            out[s] = q->p2 ? pl_histogram_fraction(q->p1[s], q->p2[s], h, &note)
+                           : pl_histogram_quantile(q->p1[s], h, &note);
+            seen[note] = true;
+        }
+    }
+    for (int i = 1; i <= PL_HNOTE_NAN_FRACTION; i++) {
+        if (seen[i]) {
+            pl__note(ex, false, q->at_native, "%s%s%.*s%s", texts[i],
+                     name.n ? " for metric name \"" : "", PL_PRS(name), name.n ? "\"" : "");
+        }
+    }
+}
+
+/** Rows of one quantile or fraction behind the first `n` of out. */
+static int histograms(struct pl__exec *ex, const struct ask *q, const struct pl__rows *in,
+                      struct classic *c, struct pl__rows *out, size_t *n)
+{
+    struct bucket *b = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *b);
+    int err = b ? 0 : PL_ENOMEM;
+    for (size_t i = 0; i < in->n && in->hist && err >= 0; i++) {
+        const double *row = in->v + i * in->steps;
+        if (pl__any_histogram(row, in->steps)) {
+            native_row(ex, q, row, in->steps, pl_labels_get(in->labels[i], PL_METRIC_NAME),
+                       out->v + *n * out->steps);
+            out->labels[*n] = pl__drop_name(ex->arena, in->labels[i]);
+            (*n)++;
+        }
+        err = i % 64 ? 0 : pl__tick(ex);
+    }
+    for (size_t g = 0; g < c->keys.n && err >= 0; g++) {
+        err = g % 64 ? 0 : pl__tick(ex);
+        out->labels[*n] = pl__drop_name(ex->arena, c->keys.key[g]);
+        if (evaluate(in, c->row + c->first[g], c->first[g + 1] - c->first[g], b, q, c->hidden[g],
+                     out->v + *n * out->steps)) {
+            pl_str name = pl_labels_get(c->keys.key[g], PL_METRIC_NAME);
+            pl__note(ex, false, q->at,
+                     "input to histogram_quantile needed to be fixed for monotonicity "
+                     "(see https://prometheus.io/docs/prometheus/latest/querying/functions/"
+                     "#histogram_quantile)%s%.*s%s",
+                     name.n ? " for metric name \"" : "", PL_PRS(name), name.n ? "\"" : "");
+        }
+        (*n)++;
+    }
+    return err;
+}
+
+static void check_quantile(struct pl__exec *ex, const double *q, size_t steps, size_t at)
+{
+    for (size_t s = 0; s < steps; s++) {
+        if (!(q[s] >= 0 && q[s] <= 1)) {
+            char text[PL_NUMBER_MAX];
+            size_t n = pl_number_text(q[s], text);
+            pl__note(ex, true, at, "quantile value should be between 0 and 1, got %.*s", (int)n,
+                     text);
+        }
+    }
+}
+
+/** With the quantile as a label, laid out as OpenMetrics has floats: 0.5, 1.0. */
+static int label_quantile(struct pl__exec *ex, const struct ask *q, pl_str name, size_t s,
+                          pl_str *labels)
+{
+    char text[PL_NUMBER_MAX + 2];
+    size_t n = pl_number_text(q->p1[s], text);
+    bool whole = isfinite(q->p1[s]);
+    for (size_t i = 0; i < n; i++) {
+        whole = whole && text[i] != '.' && text[i] != 'e';
+    }
+    if (whole) {
+        memcpy(text + n, ".0", 2);
+        n += 2;
+    }
+    struct pl_buf b = PL_BUF_INIT;
+    pl__set_label(&b, *labels, name, pl_str_mem(text, n));
+    *labels = b.failed ? PL_STR_NULL : pl_arena_dup(ex->arena, pl_buf_view(&b));
+    pl_buf_fini(&b);
+    return labels->p ? 0 : PL_ENOMEM;
+}
+
+/** Rows of all quantiles; `name` is the label that tells them apart, null for a single one. */
+static int all_rows(struct pl__exec *ex, const struct ask *q, size_t n_q, pl_str name,
+                    struct pl__rows *in, struct pl__rows *out)
+{
+    struct classic c;
+    size_t n = 0;
+    int err = classic_make(ex, q->at, in, &c);
+    for (size_t i = 0; i < in->n && in->hist && err >= 0; i++) {
+        err = hide_both(ex, q->at, in, i, &c);
+    }
+    err = err < 0 ? err : pl__rows_new(ex, (in->n + c.keys.n) * n_q, in->steps, out);
+    if (err >= 0) {
+        for (size_t k = 0; k < n_q && err >= 0; k++) {
+            size_t from = n;
+            err = histograms(ex, &q[k], in, &c, out, &n);
+            for (size_t i = from; name.p && i < n && err >= 0; i++) {
+                err = label_quantile(ex, &q[k], name, 0, &out->labels[i]);
+            }
+        }
+        out->n = n;
+        if (err < 0) {
+            pl__rows_fini(ex, out);
+        }
+    }
+    pl__index_fini(&c.keys);
+    if (err < 0) {
+        return pl__error_code(ex, err, q->e->at);
+    }
+    pl__rows_prune(out);
+    err = pl__rows_merge(ex, out, q->e->at);
+    if (err < 0) {
+        pl__rows_fini(ex, out);
+    }
+    return err;
+}
+
+/** histogram_quantiles(v, label, q...): where a quantile changes from step to step, so does its
+ *  label; such a query is evaluated one step after the other. */
+static int quantiles(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                     struct pl__rows *out)
+{
+    struct pl__rows in;
+    size_t n = e->call.n - 2;
+    struct ask *q = pl_arena_alloc(ex->arena, n * sizeof *q);
+    int err = q ? 0 : pl__error_code(ex, PL_ENOMEM, e->at);
+    for (size_t k = 0; k < n && err >= 0; k++) {
+        q[k] = (struct ask){.e = e, .at = e->call.args[0]->at, .at_native = e->call.args[0]->at};
+        err = pl__eval_scalar(ex, f, e->call.args[k + 2], &q[k].p1);
+        for (size_t s = 1; err >= 0 && s < f->n; s++) {
+            if (pl_f64_bits(q[k].p1[s]) != pl_f64_bits(q[k].p1[0])) {
+                return pl__error(ex, PL_EINVAL, e->call.args[k + 2]->at,
+                                 "the quantiles of histogram_quantiles() have to be the same at "
+                                 "all steps");
+            }
+        }
+        if (err >= 0) {
+            check_quantile(ex, q[k].p1, f->n, e->call.args[k + 2]->at);
+        }
+    }
+    err = err < 0 ? err : pl__eval_values(ex, f, e->call.args[0], &in);
+    if (err < 0) {
+        return err;
+    }
+    err = all_rows(ex, q, n, pl__unparen(e->call.args[1])->str, &in, out);
+    pl__rows_fini(ex, &in);
+    return err;
 }
 
 int pl__fn_histogram(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                      struct pl__rows *out)
 {
-    const double *p1, *p2 = NULL;
     struct pl__rows in;
-    bool quantile = e->call.fn->which == PL__HIST_QUANTILE;
-    int err = pl__eval_scalar(ex, f, e->call.args[0], &p1);
-    if (err >= 0 && !quantile) {
-        err = pl__eval_scalar(ex, f, e->call.args[1], &p2);
+    struct ask q = {
+        .e = e, .at = e->call.args[e->call.n - 1]->at, .at_native = e->call.args[0]->at};
+    bool stats = ex->hist_stats;
+    int err;
+    ex->hist_stats = false; /* buckets are needed */
+    if (e->call.fn->which == PL__HIST_QUANTILES) {
+        err = quantiles(ex, f, e, out);
+        ex->hist_stats = stats;
+        return err;
     }
-    for (size_t s = 0; quantile && err >= 0 && s < f->n; s++) {
-        if (!(p1[s] >= 0 && p1[s] <= 1)) {
-            char text[PL_NUMBER_MAX];
-            size_t n = pl_number_text(p1[s], text);
-            pl__note(ex, true, e->call.args[0]->at,
-                     "quantile value should be between 0 and 1, got %.*s", (int)n, text);
-        }
+    err = pl__eval_scalar(ex, f, e->call.args[0], &q.p1);
+    if (err >= 0 && e->call.fn->which == PL__HIST_FRACTION) {
+        err = pl__eval_scalar(ex, f, e->call.args[1], &q.p2);
+    } else if (err >= 0) {
+        check_quantile(ex, q.p1, f->n, e->call.args[0]->at);
     }
     err = err < 0 ? err : pl__eval_values(ex, f, e->call.args[e->call.n - 1], &in);
+    ex->hist_stats = stats;
     if (err < 0) {
         return err;
     }
-    err = histograms(ex, e, &in, p1, p2, out);
+    err = all_rows(ex, &q, 1, PL_STR_NULL, &in, out);
     pl__rows_fini(ex, &in);
     return err;
+}
+
+/* ------------------------------------------------------------------ of native histograms alone */
+
+static void apply_none(const struct pl__map *m, double *row, size_t steps)
+{
+    (void)m;
+    for (size_t s = 0; s < steps; s++) {
+        row[s] = PL_ABSENT;
+    }
+}
+
+static double apply_native(const struct pl__map *m, struct pl__worker *w, double boxed, size_t step,
+                           int *err)
+{
+    const struct pl_histogram *h = pl_histogram_unboxed(boxed);
+    (void)w, (void)step, (void)err;
+    switch (m->which) {
+    case PL__NATIVE_COUNT:
+        return h->count;
+    case PL__NATIVE_SUM:
+        return h->sum;
+    case PL__NATIVE_AVG:
+        return h->sum / h->count;
+    case PL__NATIVE_STDDEV:
+        return sqrt(pl_histogram_variance(h));
+    default:
+        return pl_histogram_variance(h);
+    }
 }
 
 int pl__fn_native(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                   struct pl__rows *out)
 {
-    (void)f, (void)out;
-    return pl__error(ex, PL_EUNSUPPORTED, e->at,
-                     "%s() works on native histograms, which are not supported: take the series "
-                     "_sum, _count and _bucket of a classic histogram",
-                     e->call.fn->name);
+    struct pl__map m = {.apply = apply_none, .hist = apply_native, .which = e->call.fn->which};
+    bool stats = ex->hist_stats;
+    ex->hist_stats = m.which <= PL__NATIVE_AVG;
+    int err = pl__eval(ex, f, e->call.args[0], out);
+    ex->hist_stats = stats;
+    if (err < 0) {
+        return err;
+    }
+    err = pl__rows_drop_names(ex, out, e->at);
+    err = err < 0 ? err : pl__rows_map(ex, out, &m);
+    if (err < 0) {
+        pl__rows_fini(ex, out);
+    }
+    return err;
 }

@@ -146,6 +146,7 @@ static int join(struct info *x, const struct pl__rows *v, struct pl__rows *out)
     if (err < 0) {
         return err;
     }
+    out->hist = v->hist;
     for (size_t i = 0; i < n * v->steps; i++) {
         out->v[i] = PL_ABSENT;
     }

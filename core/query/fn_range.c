@@ -288,6 +288,8 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
             edges ? pl__range_edges(e->call.fn->which, edges) : pl__range_of(e->call.fn->which),
         .before = edges ? ex->lookback_ms : 0,
         .after = edges == PL__EDGES_SMOOTHED ? ex->lookback_ms : 0,
+        .which = e->call.fn->which,
+        .at = e->call.args[0]->at,
         .eval0 = f->start,
         .eval_step = f->step,
         .p1 = p[0],

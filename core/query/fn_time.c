@@ -73,6 +73,13 @@ static void apply_step_time(const struct pl__map *m, double *row, size_t steps)
     }
 }
 
+static double histogram_step_time(const struct pl__map *m, struct pl__worker *w, double boxed,
+                                  size_t step, int *err)
+{
+    (void)w, (void)boxed, (void)err;
+    return (double)(m->start + (int64_t)step * m->step) / 1000;
+}
+
 /** Of a selector the times of its samples, of anything else the time of the step. */
 int pl__fn_timestamp(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                      struct pl__rows *out)
@@ -88,7 +95,10 @@ int pl__fn_timestamp(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
         out->n = out->cols.n;
         out->labels = out->cols.labels;
     } else {
-        struct pl__map m = {.apply = apply_step_time, .start = f->start, .step = f->step};
+        struct pl__map m = {.apply = apply_step_time,
+                            .hist = histogram_step_time,
+                            .start = f->start,
+                            .step = f->step};
         err = pl__eval(ex, f, arg, out);
         if (err < 0) {
             return err;

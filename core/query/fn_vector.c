@@ -18,7 +18,7 @@ int pl__fn_scalar(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr
         out->v[s] = NAN;
         for (size_t i = 0; i < r.n && n < 2; i++) {
             double v = r.v[i * r.steps + s];
-            if (!pl_is_absent(v)) {
+            if (!pl_is_absent(v) && !pl_is_histogram(v)) {
                 out->v[s] = n++ ? NAN : v;
             }
         }
@@ -108,6 +108,7 @@ int pl__fn_absent(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr
             .range = pl__range_of(PL__RANGE_PRESENT_OVER_TIME),
             .range_ms = arg->kind == PL__SUBQUERY ? arg->sub.range_ms : arg->sel.range_ms,
         };
+        r.which = PL__RANGE_PRESENT_OVER_TIME;
         err = pl__cols_open(ex, f, arg, &r.cols, &r.refs);
         r.n = r.cols.n;
         r.labels = r.cols.labels;
@@ -210,6 +211,10 @@ int pl__fn_sort(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *
         return err; /* a range result has an order of its own */
     }
     struct pl__rows sorted;
+    bool by_value = e->call.fn->which == PL__SORT_ASC || e->call.fn->which == PL__SORT_DESC;
+    for (size_t i = 0; by_value && out->hist && i < out->n; i++) { /* one step: rows are values */
+        out->v[i] = pl_is_histogram(out->v[i]) ? PL_ABSENT : out->v[i];
+    }
     pl__rows_prune(out);
     err = pl__rows_new(ex, out->n, 1, &sorted);
     uint32_t *order = err < 0 ? NULL : pl_arena_alloc(ex->arena, (out->n + 1) * sizeof *order);
@@ -230,6 +235,7 @@ int pl__fn_sort(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *
         sorted.labels[i] = out->labels[order[i]];
     }
     sorted.ordered = true;
+    sorted.hist = out->hist;
     pl__rows_fini(ex, out);
     *out = sorted;
     return 0;

@@ -3,6 +3,7 @@
  * is there, is settled row by row. Errors as in Prometheus, also where a comparison would filter
  * the offending samples away. */
 #include "core/query/match.h"
+#include "core/query/hist.h"
 
 #define NONE UINT32_MAX
 
@@ -85,6 +86,8 @@ struct match {
     double *single;      /* the one side of the group at hand, when several rows make it up */
     uint8_t *seen, *any; /* per step */
     bool any_known;
+    bool hist; /* a side may hold histograms */
+    int err;   /* of their arithmetic */
     struct pl__rows *out;
     size_t n_out;
     uint32_t *from; /* many row of each row of out; NONE: filled */
@@ -182,7 +185,18 @@ static int one_row(struct match *x, size_t g, const double **out)
     return 0;
 }
 
-static void combine(const struct match *x, const double *many, const double *one, double *to)
+/** l op r, at least one of them a histogram. */
+static double combine_histograms(struct match *x, double l, double r)
+{
+    bool keep;
+    double y = pl__hist_op(x->ex, x->ex->arena, x->e, l, r, &keep, &x->err);
+    if (!pl__op_compares(x->e->bin.op) || pl_is_absent(y)) {
+        return y;
+    }
+    return x->e->bin.returns_bool ? keep : keep ? y : PL_ABSENT;
+}
+
+static void combine(struct match *x, const double *many, const double *one, double *to)
 {
     enum pl__op op = x->e->bin.op;
     bool compares = pl__op_compares(op), returns_bool = x->e->bin.returns_bool;
@@ -198,6 +212,10 @@ static void combine(const struct match *x, const double *many, const double *one
             continue;
         }
         double l = x->swapped ? b : a, r = x->swapped ? a : b;
+        if (x->hist && (pl_is_histogram(l) || pl_is_histogram(r))) {
+            to[s] = combine_histograms(x, l, r);
+            continue;
+        }
         double y = pl__op_apply(op, l, r);
         to[s] = !compares || returns_bool ? y : y != 0 ? l : PL_ABSENT;
     }
@@ -380,6 +398,7 @@ int pl__eval_match(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows
         .swapped = swapped,
         .names = pl__match_names(ex, m),
         .out = out,
+        .hist = l->hist || r->hist,
         .drop_name = !pl__op_compares(e->bin.op) || e->bin.returns_bool,
         .fill_one = swapped ? m->fill_l : m->fill_r,
         .fill_many = swapped ? m->fill_r : m->fill_l,
@@ -414,6 +433,8 @@ int pl__eval_match(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows
         err = fill_key(&x, h);
     }
     out->n = x.n_out;
+    out->hist = x.hist;
+    err = err >= 0 && x.err < 0 ? pl__error_code(ex, x.err, e->at) : err;
     if (err >= 0 && m->card != PL__ONE_TO_ONE) {
         err = check_grouping(&x);
     }

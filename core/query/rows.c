@@ -2,6 +2,7 @@
  * them, and a few element-wise maps; they are computed one series at a time, all steps in one pass,
  * on as many workers as the pool has idle. */
 #include "core/query/ext.h"
+#include "core/query/hist.h"
 
 #include <stdlib.h>
 
@@ -144,7 +145,7 @@ static void find_windows(const struct pl__rows *r, struct pl__worker *w)
     }
 }
 
-static int range_row(const struct pl__rows *r, struct pl__worker *w, double *out)
+static int range_row(const struct pl__rows *r, struct pl__worker *w, size_t i, double *out)
 {
     const struct pl_columns *c = &w->col;
     struct pl__windows win = {
@@ -179,6 +180,9 @@ static int range_row(const struct pl__rows *r, struct pl__worker *w, double *out
         w->scratch_cap = 2 * c->n;
     }
     win.scratch = w->scratch;
+    if (w->hist_cols) {
+        return pl__hist_range(r, w, i, &win, out);
+    }
     if (r->planned && pl_rate_planned(&w->plan, c->v, c->n, w->scratch, out)) {
         return 0;
     }
@@ -206,11 +210,12 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
 {
     int err = reserve_steps(w, r->steps);
     err = err < 0 ? err : pl__cols_read(w, i, !r->range && !r->smoothed);
-    if (r->floats_only) {
+    if ((r->floats_only || r->smoothed) && err >= 0) {
         pl__drop_histograms(&w->col);
+        w->hist_cols = false;
     }
     if (err >= 0 && r->range) {
-        err = range_row(r, w, out);
+        err = range_row(r, w, i, out);
     } else if (err >= 0 && r->smoothed) {
         smoothed_row(r, &w->col, out);
     } else if (err >= 0) {
@@ -219,8 +224,13 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
     if (err >= 0 && w->ex->counts.on) {
         pl__count_row(r, w, out);
     }
+    w->hist = err >= 0 && w->hist_cols && pl__any_histogram(out, r->steps);
     for (size_t k = 0; k < r->n_maps && err >= 0; k++) {
-        r->map[k].apply(&r->map[k], out, r->steps);
+        if (w->hist) {
+            err = pl__hist_map(&r->map[k], w, out, r->steps);
+        } else {
+            r->map[k].apply(&r->map[k], out, r->steps);
+        }
     }
     return err;
 }
@@ -228,6 +238,7 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
 double *pl__row(const struct pl__rows *r, struct pl__worker *w, size_t i, int *err)
 {
     if (r->v) {
+        w->hist = r->hist && pl__any_histogram(r->v + i * r->steps, r->steps);
         return r->v + i * r->steps;
     }
     *err = reserve_steps(w, r->steps);
@@ -278,6 +289,7 @@ struct materialise {
     struct pl__exec *ex;
     const struct pl__rows *r;
     double *v;
+    _Atomic bool hist;
 };
 
 static int materialise(void *ctx, size_t task, size_t from, size_t to)
@@ -289,6 +301,9 @@ static int materialise(void *ctx, size_t task, size_t from, size_t to)
     for (size_t i = from; i < to && err >= 0; i++) {
         err = (i - from) % 16 ? 0 : pl__tick(m->ex);
         err = err < 0 ? err : compute(m->r, &w, i, m->v + i * m->r->steps);
+        if (w.hist) {
+            m->hist = true;
+        }
     }
     pl__worker_fini(&w);
     return err;
@@ -299,7 +314,7 @@ int pl__rows_materialise(struct pl__exec *ex, struct pl__rows *r)
     if (r->v) {
         return 0;
     }
-    struct materialise m = {ex, r, NULL};
+    struct materialise m = {ex, r, NULL, false};
     int err = 0;
     m.v = pl__values_new(ex, r->n * r->steps, sizeof *m.v, &err);
     if (m.v) {
@@ -312,6 +327,7 @@ int pl__rows_materialise(struct pl__exec *ex, struct pl__rows *r)
     pl__cols_fini(ex, &r->cols);
     r->v = m.v;
     r->cells = r->n * r->steps;
+    r->hist = m.hist;
     r->n_maps = 0;
     return 0;
 }
@@ -322,15 +338,23 @@ int pl__rows_map(struct pl__exec *ex, struct pl__rows *r, const struct pl__map *
         r->map[r->n_maps++] = *m;
         return 0;
     }
+    struct pl__worker w;
     int err = pl__rows_materialise(ex, r);
-    for (size_t i = 0; i < r->n && err >= 0; i++) {
-        err = i % 256 ? 0 : pl__tick(ex);
-        if (err < 0) {
-            return pl__error_code(ex, err, 0);
-        }
-        m->apply(m, r->v + i * r->steps, r->steps);
+    err = err < 0 ? err : pl__worker_init(&w, ex, &r->cols);
+    if (err < 0) {
+        return err;
     }
-    return err;
+    for (size_t i = 0; i < r->n && err >= 0; i++) {
+        double *row = r->v + i * r->steps;
+        err = i % 256 ? 0 : pl__tick(ex);
+        if (err >= 0 && r->hist && pl__any_histogram(row, r->steps)) {
+            err = pl__hist_map(m, &w, row, r->steps);
+        } else if (err >= 0) {
+            m->apply(m, row, r->steps);
+        }
+    }
+    pl__worker_fini(&w);
+    return err < 0 ? pl__error_code(ex, err, 0) : 0;
 }
 
 /* ------------------------------------------------------------------ names and merging */

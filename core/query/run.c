@@ -1,5 +1,5 @@
 /* A whole query: parse, evaluate, and shape the result. */
-#include "core/query/exec.h"
+#include "core/query/hist.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +13,27 @@ static int by_labels(const void *a, const void *b)
 {
     const struct pl_result_series *x = a, *y = b;
     return pl__labels_cmp(x->labels, y->labels);
+}
+
+/** Histograms of a result are its own. */
+static int own_histograms(struct pl_arena *a, double *v, size_t n)
+{
+    double last = 0, copy = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!pl_is_histogram(v[i])) {
+            continue;
+        }
+        if (pl_f64_bits(v[i]) != pl_f64_bits(last)) {
+            struct pl_histogram *h = pl_histogram_copy(a, pl_histogram_unboxed(v[i]));
+            if (!h) {
+                return PL_ENOMEM;
+            }
+            last = v[i];
+            copy = pl_histogram_boxed(h);
+        }
+        v[i] = copy;
+    }
+    return 0;
 }
 
 /** Rows -> series in the result's own arena. */
@@ -55,6 +76,9 @@ static int shape_rows(struct pl__exec *ex, const struct pl__frame *f, const stru
             }
         }
         series->n = n, series->t = t, series->v = v;
+        if (r->hist && own_histograms(a, v, n) < 0) {
+            return pl__error_code(ex, PL_ENOMEM, 0);
+        }
     }
     return 0;
 }
@@ -100,6 +124,7 @@ static int shape_matrix(struct pl__exec *ex, const struct pl__frame *f, struct p
         out->n += s->n > 0;
         w.queryable += e->kind == PL__SELECTOR ? w.col.n : 0;
         pl__count_held(ex, w.col.n);
+        err = w.hist_cols && s->n ? own_histograms(&out->arena, v, s->n) : 0;
     }
     pl__worker_fini(&w);
     pl__count_repeat(ex, before, 1);
@@ -179,6 +204,7 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         .conf = c,
         .src = src,
         .arena = &arena,
+        .lock = PTHREAD_MUTEX_INITIALIZER,
         .err = err,
         .text = text,
         .start = f.start,
@@ -218,6 +244,8 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         free(ex.bufs);
         ex.bufs = next;
     }
+    pl__heaps_free(&ex);
+    pthread_mutex_destroy(&ex.lock);
     pl__ast_fini(&ast);
     pl_arena_fini(&arena);
     if (e < 0) {

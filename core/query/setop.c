@@ -58,6 +58,7 @@ static int concat(struct pl__exec *ex, const struct pl__rows *l, const struct pl
     if (err < 0) {
         return err;
     }
+    out->hist = l->hist || r->hist;
     memcpy(out->v, l->v, l->n * l->steps * sizeof *out->v);
     memcpy(out->v + l->n * l->steps, r->v, r->n * r->steps * sizeof *out->v);
     memcpy(out->labels, l->labels, l->n * sizeof *out->labels);

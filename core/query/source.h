@@ -16,6 +16,9 @@ struct pl_source_ops {
     int (*read)(void *reader, size_t i, int64_t t0, int64_t t1, size_t max_samples,
                 struct pl_columns *out);
     void (*stats)(const void *reader, struct pl_read_stats *out);
+    /** Boxed values that are read are pointers to histograms that live as long as the source, with
+     * the reset hints they are to have; else as in select.h. */
+    bool boxed;
 };
 struct pl_source {
     const struct pl_source_ops *ops;

@@ -1,5 +1,6 @@
 /* Samples in memory as a source. */
 #include "core/query/source_mem.h"
+#include "core/query/hist.h"
 
 #include <stdlib.h>
 
@@ -8,6 +9,7 @@ struct series {
     int64_t *t;
     double *v;
     size_t n;
+    struct pl_arena histograms;
 };
 struct pl_source_mem {
     struct series *series;
@@ -39,6 +41,7 @@ void pl_source_mem_clear(struct pl_source_mem *m)
         free((void *)m->series[i].labels.p);
         free(m->series[i].t);
         free(m->series[i].v);
+        pl_arena_fini(&m->series[i].histograms);
     }
     m->n = 0;
 }
@@ -50,6 +53,28 @@ void pl_source_mem_free(struct pl_source_mem *m)
         free(m->series);
         free(m);
     }
+}
+
+/** Copy the histograms, with the reset hints that stored ones have. */
+static int own_histograms(struct series *s)
+{
+    const struct pl_histogram *before = NULL;
+    for (size_t i = 0; i < s->n; i++) {
+        if (!pl_is_histogram(s->v[i])) {
+            before = NULL;
+            continue;
+        }
+        const struct pl_histogram *given = pl_histogram_unboxed(s->v[i]);
+        struct pl_histogram *h = pl_histogram_copy(&s->histograms, given);
+        if (!h) {
+            s->n = 0;
+            return PL_ENOMEM;
+        }
+        h->reset = pl__hist_hint(given, before);
+        s->v[i] = pl_histogram_boxed(h);
+        before = h;
+    }
+    return 0;
 }
 
 int pl_source_mem_put(struct pl_source_mem *m, pl_str labels, const int64_t *t, const double *v,
@@ -81,7 +106,7 @@ int pl_source_mem_put(struct pl_source_mem *m, pl_str labels, const int64_t *t, 
     }
     if (i == m->n) {
         memcpy(copy, labels.n ? labels.p : "", labels.n);
-        m->series[m->n++] = (struct series){{copy, labels.n}, NULL, NULL, 0};
+        m->series[m->n++] = (struct series){.labels = {copy, labels.n}};
     }
     struct series *s = &m->series[i];
     free(s->t);
@@ -90,8 +115,9 @@ int pl_source_mem_put(struct pl_source_mem *m, pl_str labels, const int64_t *t, 
         memcpy(to_t, t, n * sizeof *t);
         memcpy(to_v, v, n * sizeof *v);
     }
+    pl_arena_fini(&s->histograms);
     s->t = to_t, s->v = to_v, s->n = n;
-    return 0;
+    return own_histograms(s);
 }
 
 static int mem_select(void *ctx, const struct pl_selector *sel, int64_t t0, int64_t t1,
@@ -199,6 +225,7 @@ static const struct pl_source_ops mem_ops = {
     .reader_free = mem_reader_free,
     .read = mem_read,
     .stats = mem_stats,
+    .boxed = true,
 };
 
 struct pl_source pl_source_mem(struct pl_source_mem *m) { return (struct pl_source){&mem_ops, m}; }

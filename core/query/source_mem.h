@@ -7,8 +7,9 @@ struct pl_source_mem;
 int pl_source_mem_new(struct pl_source_mem **out);
 void pl_source_mem_free(struct pl_source_mem *m);
 struct pl_source pl_source_mem(struct pl_source_mem *m);
-/** Samples of the series with these canonical labels, replacing what it had; t ascends. PL_ENOMEM.
- */
+/** Samples of the series with these canonical labels, replacing what it had; t ascends. A boxed
+ *  value (model/histogram_math.h) is a pointer to a histogram, which is copied; it is not checked.
+ *  PL_ENOMEM. */
 int pl_source_mem_put(struct pl_source_mem *m, pl_str labels, const int64_t *t, const double *v,
                       size_t n);
 void pl_source_mem_clear(struct pl_source_mem *m);

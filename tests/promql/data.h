@@ -16,7 +16,9 @@ struct data {
     struct pl_store *store;
     struct pl_tenant *tenant; /* a new one after each clear */
     unsigned n_tenants;
-    struct pl_source_mem *mem;
+    struct pl_source_mem *mem;    /* DATA_MEMORY */
+    struct pl_source_mem *shadow; /* else: a copy of all, asked where the store refused something */
+    bool refused;                 /* since the last clear */
 };
 /** All of these end the program with a message when they fail. */
 void data_open(struct data *d, enum data_kind kind);
