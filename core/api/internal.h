@@ -185,6 +185,7 @@ void pl__ep_push(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_push_session(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_query_exemplars(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_queries(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_kill(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_format_query(struct pl_api *a, struct pl_http_req *req);

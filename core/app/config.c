@@ -46,6 +46,8 @@ const struct pl_option pl__options[] = {
       "days that one request may touch"),
     O("idempotency-keys", COUNT, idempotency_keys, "100000", "N", "Store",
       "keys of writes to remember for each tenant (24 h)"),
+    O("max-exemplars", COUNT, max_exemplars, "100000", "N", "Store",
+      "exemplars to keep in memory for each tenant, the oldest go; 0: none"),
 
     O("loops", COUNT, loops, "0", "N", "HTTP", "event loops; 0: one per core"),
     O("http-max-connections", COUNT, http_max_connections, "20000", "N", "HTTP",

@@ -42,7 +42,7 @@ struct pl_config {
     size_t n_rollup_overrides;
     struct pl_tier rollup_tiers[PL_CONFIG_TIERS]; /* what pl_config_tiers gives the store */
     struct pl_tier_override *store_overrides;
-    uint64_t max_series, max_tenants, max_batch_partitions, idempotency_keys;
+    uint64_t max_series, max_tenants, max_batch_partitions, idempotency_keys, max_exemplars;
     /* HTTP */
     uint64_t loops, http_max_connections, http_max_header_bytes, http_max_body_bytes;
     uint64_t http_max_inflight_bytes, max_inflated_bytes, http_min_body_rate, push_sessions;

@@ -111,6 +111,7 @@ static int open_store(struct server *s, char *why, size_t n_why)
     conf.max_tenants = (uint32_t)c->max_tenants;
     conf.tenants_auto = c->tenants_auto;
     conf.idem_max = (uint32_t)c->idempotency_keys;
+    conf.max_exemplars = (uint32_t)c->max_exemplars;
     conf.clock = &pl_clock_real;
     conf.log = &s->log;
     conf.metrics = s->metrics;

@@ -229,6 +229,36 @@ static bool timestamp(const struct text *x, pl_str s, int64_t *t)
     return true;
 }
 
+/* ` # {trace_id="a"} 0.5 1700000000.123` behind a sample at t: labels, value, perhaps seconds. What
+ * cannot be read is passed over; the sample stands. */
+static int exemplar(struct text *x, uint32_t id, const char *p, const char *end, int64_t t)
+{
+    const char *why;
+    size_t n = 0;
+    double v, s;
+    p = spaces(p + 1, end);
+    pl_buf_clear(&x->g->text);
+    if (p == end || *p != '{' || !pl_buf_reserve(&x->g->text, (size_t)(end - p) + 1)) {
+        return 0;
+    }
+    p = braces(x, p, end, &n, &why);
+    p = p ? spaces(p, end) : end;
+    const char *q = token_end(p, end);
+    if (pl_number_parse(pl_str_mem(p, (size_t)(q - p)), &v) < 0) {
+        return 0;
+    }
+    p = spaces(q, end);
+    q = token_end(p, end);
+    if (q > p) {
+        if (pl_number_parse(pl_str_mem(p, (size_t)(q - p)), &s) < 0 || !(s > -9e15 && s < 9e15)) {
+            return 0;
+        }
+        double ms = s * 1000;
+        t = (int64_t)(ms < 0 ? ms - 0.5 : ms + 0.5);
+    }
+    return pl__exemplar(x->g, x->b, id, n, t, v);
+}
+
 /* Value, timestamp, exemplar. */
 static int sample(struct text *x, uint32_t id, const char *p, const char *end)
 {
@@ -256,7 +286,10 @@ static int sample(struct text *x, uint32_t id, const char *p, const char *end)
         }
     }
     int e = pl_batch_add(x->b, id, t, v);
-    return e < 0 && pl__rejected(x->r, x->line, e, 1, NULL) ? 0 : e;
+    if (e < 0) {
+        return pl__rejected(x->r, x->line, e, 1, NULL) ? 0 : e;
+    }
+    return p < end && *p == '#' ? exemplar(x, id, p, end, t) : 0;
 }
 
 static int keep_metadata(struct text *x)

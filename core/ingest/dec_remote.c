@@ -7,6 +7,7 @@
  *     Sample       { double value = 1; int64 timestamp = 2 }     ms
  *     MetricMetadata { MetricType type = 1; string metric_family_name = 2; string help = 4;
  *                      string unit = 5 }
+ *     Exemplar     { repeated Label = 1; double value = 2; int64 timestamp = 3 }
  *
  * The label fields stand in front, in every sender known, and are the same bytes in each request: a
  * known series is one hash over them (alias.h). A series with a label behind its samples, which no
@@ -125,6 +126,29 @@ static int add_histogram(struct series *s, uint32_t id, pl_str bytes)
     return e < 0 ? e : pl__histogram_add(s->b, s->r, s->at, id, t, &h);
 }
 
+static int exemplar(struct series *s, uint32_t id, pl_str bytes)
+{
+    struct pl_pb pb = pl_pb(bytes);
+    struct pl_pb_field f;
+    size_t n = 0;
+    int64_t t = 0;
+    double v = 0;
+    int e;
+    while ((e = pl_pb_next(&pb, &f)) > 0) {
+        if (f.wire == 2 && f.number == 1) {
+            e = n <= PL_LABELS_MAX ? parse_label(f.bytes, &s->g->labels[n++]) : 0;
+            if (e < 0) {
+                return e;
+            }
+        } else if (f.wire == 1 && f.number == 2) {
+            v = pl_bits_f64(f.u);
+        } else if (f.wire == 0 && f.number == 3) {
+            t = (int64_t)f.u;
+        }
+    }
+    return e < 0 ? e : pl__exemplar(s->g, s->b, id, n, t, v);
+}
+
 /* What follows the labels: samples, and fields that are passed over. PL_EINVAL: a label again, and
  * what was taken so far is reported and gone. */
 static int samples(struct series *s, const uint8_t *p, const uint8_t *end, uint32_t id)
@@ -166,6 +190,11 @@ static int samples(struct series *s, const uint8_t *p, const uint8_t *end, uint3
             double v;
             e = parse_sample(f.bytes, &t, &v);
             e = e < 0 ? e : add(s, id, t, v);
+            if (e < 0) {
+                return e;
+            }
+        } else if (f.number == 3) {
+            e = exemplar(s, id, f.bytes);
             if (e < 0) {
                 return e;
             }

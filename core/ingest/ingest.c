@@ -95,6 +95,7 @@ void pl_ingest_free(struct pl_ingest *g)
     pl_buf_fini(&g->canon);
     pl_buf_fini(&g->text);
     pl__histogram_fini(&g->histogram);
+    pl_buf_fini(&g->exemplar);
     free(g);
 }
 
@@ -126,4 +127,14 @@ void pl__counted(struct pl_ingest *g, const struct pl_batch *b, const struct pl_
             pl_count(g->rejected[i], r->by_why[i]);
         }
     }
+}
+
+int pl__exemplar(struct pl_ingest *g, struct pl_batch *b, uint32_t id, size_t n, int64_t t,
+                 double v)
+{
+    const char *why;
+    pl_buf_clear(&g->exemplar);
+    int e = n <= PL_LABELS_MAX ? pl_labels_canon(g->labels, n, &g->exemplar, &why) : PL_ELIMIT;
+    e = e < 0 ? e : pl_batch_exemplar(b, id, pl_buf_view(&g->exemplar), t, v);
+    return e == PL_ENOMEM ? e : 0;
 }

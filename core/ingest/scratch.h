@@ -17,6 +17,7 @@ struct pl_ingest {
     struct pl_buf canon;                       /* canonical labels of the series at hand */
     struct pl_buf text;                        /* unescaped strings, wire keys */
     struct pl_ingest_histogram histogram;
+    struct pl_buf exemplar;                    /* canonical labels of one */
     const struct pl_clock *clock;
     struct pl_counter *samples, *rejected[PL_REJECT_N], *alias_misses;
 };
@@ -37,6 +38,11 @@ static inline bool pl__rejected(struct pl_ingest_report *r, uint64_t at, int err
     pl_report_reject(r, at, why, samples, text ? "%s" : NULL, text);
     return true;
 }
+
+/** An exemplar of series id whose n labels are in g->labels. What is not sound is left out: an
+ *  exemplar is no reason to refuse its sample. 0, PL_ENOMEM. */
+int pl__exemplar(struct pl_ingest *g, struct pl_batch *b, uint32_t id, size_t n, int64_t t,
+                 double v);
 
 /** Count what a request brought, at its end. */
 void pl__counted(struct pl_ingest *g, const struct pl_batch *b, const struct pl_ingest_report *r);

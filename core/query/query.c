@@ -1,5 +1,6 @@
 /* The parser's side of the door. */
 #include "core/query/ast.h"
+#include "core/query/parse.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,4 +63,42 @@ void pl_query_selector_fini(struct pl_selector *s)
     }
     free(m);
     *s = (struct pl_selector){0};
+}
+
+int pl_query_selectors(struct pl_arena *a, pl_str text, struct pl_selector **out, size_t *n,
+                       struct pl_query_error *err)
+{
+    struct pl__ast ast;
+    size_t found = 0, cap = 0;
+    int e = pl__parse(a, text, &ast, err);
+    if (e < 0) {
+        return e;
+    }
+    for (const struct pl__owned *o = ast.owned; o; o = o->next) {
+        cap++;
+    }
+    struct pl_selector *sel = pl_arena_alloc(a, (cap + 1) * sizeof *sel);
+    for (struct pl__owned *o = ast.owned; o && sel; o = o->next) {
+        struct pl_matcher *m = calloc(o->n + 1, sizeof *m);
+        if (!m) {
+            break;
+        }
+        for (size_t i = 0; i < o->n; i++) {
+            m[i] = o->m[i];
+            o->m[i] = (struct pl_matcher){0}; /* moved */
+        }
+        sel[found++] = (struct pl_selector){m, o->n};
+    }
+    pl__ast_fini(&ast);
+    if (!sel || found < cap) {
+        while (found) {
+            pl_query_selector_fini(&sel[--found]);
+        }
+        err->code = PL_ENOMEM;
+        snprintf(err->text, sizeof err->text, "%s", pl_err_text(PL_ENOMEM));
+        return PL_ENOMEM;
+    }
+    *out = sel;
+    *n = found;
+    return 0;
 }

@@ -29,6 +29,10 @@ int pl_query_selector(struct pl_arena *a, pl_str text, struct pl_selector *out,
                       struct pl_query_error *err);
 void pl_query_selector_fini(struct pl_selector *s);
 
+/** All selectors of an expression, in no order (an array in the arena; each fini'ed). */
+int pl_query_selectors(struct pl_arena *a, pl_str text, struct pl_selector **out, size_t *n,
+                       struct pl_query_error *err);
+
 struct pl_query_conf {
     struct pl_tenant *tenant;
     struct pl_pool *pool; /* for parallel work; may be NULL */

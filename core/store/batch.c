@@ -83,6 +83,7 @@ void pl_batch_free(struct pl_batch *b)
     pl_buf_fini(&b->h);
     free(more->boxed);
     free(more->metadata);
+    free(more->exemplars);
     pl_arena_fini(&more->arena);
     free(more);
     free(b->id);
@@ -327,6 +328,9 @@ void pl__batch_finish(struct pl_batch *b, int err)
             pl_idem_table_abort(t->idem, more->idem.producer, more->idem.key, err);
         }
         more->has_idem = false;
+    }
+    if (err >= 0 && more->n_exemplars) {
+        pl__batch_exemplars(b);
     }
     pl_count(err < 0 ? t->s->n_batches_failed : t->s->n_batches, 1);
     landed(b);

@@ -90,6 +90,17 @@ int pl_tenant_label_names(struct pl_tenant *t, const struct pl_selector *sel, si
 int pl_tenant_label_values(struct pl_tenant *t, pl_str name, const struct pl_selector *sel,
                            size_t n_sel, int64_t t0, int64_t t1, bool (*each)(void *ctx, pl_str s),
                            void *ctx);
+/** Exemplars in memory of the series that match any selector, in [t0, t1]: by series in the order
+ * of their labels, then by time (borrowed; return false to stop). */
+struct pl_exemplar {
+    pl_str series, labels; /* canonical */
+    int64_t t;
+    double v;
+    bool first; /* of its series */
+};
+int pl_tenant_exemplars(struct pl_tenant *t, const struct pl_selector *sel, size_t n_sel,
+                        int64_t t0, int64_t t1,
+                        bool (*each)(void *ctx, const struct pl_exemplar *e), void *ctx);
 /** Metadata of a metric, or of all (metric.p = NULL). */
 int pl_tenant_metadata(struct pl_tenant *t, pl_str metric,
                        bool (*each)(void *ctx, const struct pl_metadata *m), void *ctx);

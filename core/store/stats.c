@@ -46,6 +46,9 @@ static double series_bytes(void *ctx) { return (double)sum(ctx, series_bytes_of)
 static double idem_keys(void *ctx) { return (double)sum(ctx, keys_of); }
 static double tenants(void *ctx) { return (double)sum(ctx, one); }
 
+static uint64_t exemplars_of(struct pl_tenant *t) { return pl_exemplars_count(t->exemplars); }
+static double exemplars(void *ctx) { return (double)sum(ctx, exemplars_of); }
+
 static double disk_full(void *ctx) { return atomic_load(&((struct pl_store *)ctx)->full); }
 static double disk_free(void *ctx)
 {
@@ -87,6 +90,9 @@ void pl__store_metrics(struct pl_store *s)
         {&s->n_late_memory, "perilune_store_memory_waits_total",
          "Pauses of a storage thread because memory was not to be had."},
         {&s->n_scrub_packs, "perilune_store_scrub_packs_total", "Packs read by scrubs."},
+        {&s->n_exemplars, "perilune_store_exemplars_total", "Exemplars kept."},
+        {&s->n_exemplars_dropped, "perilune_store_exemplars_dropped_total",
+         "Exemplars left out: repeated, late, or with labels of more than 128 characters."},
         {&s->n_scrub_findings, "perilune_store_scrub_findings_total", "Damage found by scrubs."},
     };
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
@@ -103,6 +109,7 @@ void pl__store_metrics(struct pl_store *s)
         {series, "perilune_store_series", "Living series."},
         {series_bytes, "perilune_store_series_bytes", "Memory of series and index."},
         {idem_keys, "perilune_store_idempotency_keys", "Keys of requests and streams remembered."},
+        {exemplars, "perilune_store_exemplars", "Exemplars in memory."},
         {tenants, "perilune_store_tenants", "Tenants."},
         {disk_full, "perilune_store_disk_full", "1: no writes are taken until there is room."},
         {disk_free, "perilune_store_disk_free_bytes", "Free bytes of the data directory's disk."},

@@ -31,6 +31,7 @@ void pl_store_conf_default(struct pl_store_conf *c)
         .max_batch_partitions = 400,
         .max_tenants = 1000,
         .idem_max = 100000,
+        .max_exemplars = 100000,
         .clock = &pl_clock_real,
     };
 }

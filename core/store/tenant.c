@@ -54,6 +54,7 @@ void pl__tenant_free(struct pl_tenant *t)
     pl_series_free(t->series);
     pl_idem_table_free(t->idem);
     pl_metadata_table_free(t->metadata);
+    pl_exemplars_free(t->exemplars);
     pthread_mutex_destroy(&t->heads_lock);
     pthread_rwlock_destroy(&t->gc_lock);
     free((char *)t->name.p);
@@ -82,6 +83,7 @@ static int tenant_new(struct pl_store *s, uint32_t number, pl_str name, struct p
     int rc = pl_series_new(&conf, &t->series);
     rc = rc < 0 ? rc : pl_idem_table_new(s->conf.idem_max, s->conf.clock, &t->idem);
     rc = rc < 0 ? rc : pl_metadata_table_new(&t->metadata);
+    rc = rc < 0 ? rc : pl_exemplars_new(s->conf.max_exemplars, &t->exemplars);
     rc = rc < 0 ? rc : pl_head_gen_new(&t->cur);
     rc = rc < 0 ? rc : pl__rollup_tenant_init(t);
     if (rc < 0) {

@@ -6,6 +6,7 @@
 #pragma once
 #include "core/base/base.h"
 #include "core/store/engine.h"
+#include "core/store/exemplar.h"
 #include "core/store/frame.h"
 #include "core/store/head.h"
 #include "core/store/idem.h"
@@ -74,6 +75,7 @@ struct pl_tenant {
     struct pl_idem_table *idem;
     struct pl_metadata_table *metadata;
     struct pl__tenant_tiers tiers;
+    struct pl_exemplars *exemplars;
     _Atomic(struct pl_engine_tenant *) et; /* NULL until the first flush */
 
     pthread_mutex_t heads_lock;
@@ -144,7 +146,8 @@ struct pl_store {
 
     struct pl_counter *n_samples, *n_duplicates, *n_out_of_order, *n_batches, *n_batches_failed,
         *n_flushes, *n_flush_failures, *n_flushed_samples, *n_compactions, *n_erasures, *n_dropped,
-        *n_idem_hits, *n_late_memory, *n_scrub_packs, *n_scrub_findings;
+        *n_idem_hits, *n_late_memory, *n_scrub_packs, *n_scrub_findings, *n_exemplars,
+        *n_exemplars_dropped;
     struct pl_histo *flush_seconds, *freeze_seconds, *compact_seconds;
 };
 
@@ -190,6 +193,8 @@ struct pl_batch_more {
     struct pl_arena arena; /* strings of what follows */
     struct pl_metadata *metadata;
     size_t n_metadata, cap_metadata;
+    struct pl_exemplar_entry *exemplars;
+    size_t n_exemplars, cap_exemplars;
     struct pl_frame_idem idem;
     bool has_idem, counted, empty;
     struct pl_buf one; /* batch_histogram.c: scratch */
@@ -233,6 +238,10 @@ int pl__touch_range(struct pl_tenant *t, int64_t t0, int64_t t1, uint64_t seq);
 /** The list of what is pending has changed; with heads_lock held. */
 void pl__erasing(struct pl_tenant *t);
 void pl__touched_free(struct pl_tenant *t);
+
+/* exemplar.c */
+/** Keep the exemplars of a batch that is durable. */
+void pl__batch_exemplars(struct pl_batch *b);
 
 /* backup.c */
 int pl__backup(struct pl_store *s, struct pl__job *job);

@@ -6,6 +6,7 @@ import csv
 import io
 import struct
 import threading
+import time
 
 import perilune
 import wire
@@ -163,6 +164,33 @@ class Formats(perilune.ServerCase):
     def test_time_that_is_up_before_it_began(self):
         reply = self.client.get("/api/v1/query", query="a", timeout="0")
         self.assertEqual((reply.status, reply.json["errorType"]), (503, "timeout"))
+
+
+class Exemplars(perilune.ServerCase):
+    ARGS = ("--max-exemplars", "2")
+
+    def test_those_of_openmetrics_are_kept_and_the_oldest_go(self):
+        now = int(time.time())
+        lines = [f'a_bucket{{le="1"}} 5 {now} # {{trace_id="x",b="ü"}} 0.5 {now - 1}.25',
+                 f'a_bucket{{le="2"}} 5 {now} # {{trace_id="y"}} 1.5',
+                 f'a_bucket{{le="3"}} 5 {now} # {{trace_id="{"z" * 200}"}} 1.5',
+                 f'a_bucket{{le="4"}} 5 {now} # {{broken 1.5', "# EOF\n"]
+        reply = self.client.push_text("\n".join(lines).encode())
+        self.assertEqual(reply.status, 204)
+        ask = {"query": "a_bucket", "start": now - 10, "end": now + 10}
+        self.assertEqual(self.client.api("/api/v1/query_exemplars", **ask), [
+            {"seriesLabels": {"__name__": "a_bucket", "le": "1"},
+             "exemplars": [{"labels": {"b": "ü", "trace_id": "x"}, "value": "0.5",
+                            "timestamp": now - 0.75}]},
+            {"seriesLabels": {"__name__": "a_bucket", "le": "2"},
+             "exemplars": [{"labels": {"trace_id": "y"}, "value": "1.5", "timestamp": now}]}])
+        self.client.push_text(f'a_bucket{{le="5"}} 5 {now} # {{}} 9\n# EOF\n')
+        found = self.client.api("/api/v1/query_exemplars", **ask)
+        self.assertEqual([one["seriesLabels"]["le"] for one in found], ["2", "5"])
+        self.assertEqual(self.client.metric("perilune_store_exemplars"), 2)
+        self.assertEqual(self.client.metric("perilune_store_exemplars_dropped_total"), 1)
+        other = self.server.new_client(tenant="other")
+        self.assertEqual(other.get("/api/v1/query_exemplars", **ask).status, 404)
 
 
 class Kill(perilune.ServerCase):

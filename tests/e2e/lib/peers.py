@@ -87,18 +87,19 @@ def node_exporter():
     return Peer("node_exporter", lambda p: [f"--web.listen-address=127.0.0.1:{p.port}"], "/metrics")
 
 
-def prometheus(targets, remote_write=None, receiver=False):
-    """Scrapes targets {job: port} each second; remote_write: a URL to send to."""
+def prometheus(targets, remote_write=None, receiver=False, config="", flags=()):
+    """Scrapes targets {job: port} each second; remote_write: a URL to send to; more of its
+    configuration and flags as they are."""
     def arguments(p):
-        config = scrape_config(targets)
+        text = scrape_config(targets) + config
         if remote_write:
-            config += (f"remote_write:\n- url: {remote_write}\n"
-                       "  queue_config: {batch_send_deadline: 500ms}\n"
-                       "  metadata_config: {send_interval: 2s}\n")
-        return ([f"--config.file={p.write('prometheus.yml', config)}",
+            text += (f"remote_write:\n- url: {remote_write}\n"
+                     "  queue_config: {batch_send_deadline: 500ms}\n"
+                     "  metadata_config: {send_interval: 2s}\n")
+        return ([f"--config.file={p.write('prometheus.yml', text)}",
                  f"--storage.tsdb.path={p.directory}/data",
                  f"--web.listen-address=127.0.0.1:{p.port}"]
-                + (["--web.enable-remote-write-receiver"] if receiver else []))
+                + (["--web.enable-remote-write-receiver"] if receiver else []) + list(flags))
     return Peer("prometheus", arguments, "/-/ready")
 
 

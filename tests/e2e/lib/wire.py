@@ -57,13 +57,19 @@ METRIC_TYPES = {"unknown": 0, "counter": 1, "gauge": 2, "histogram": 3, "gaugehi
 
 
 def write_request(series, metadata=()):
-    """series: [(labels as dict or list of pairs, [(ms, value), ...])]. Labels of a dict are sorted,
-    those of a list are sent as they are. metadata: [(metric, type, help, unit)]."""
+    """series: [(labels as dict or list of pairs, [(ms, value), ...])], perhaps with a third part,
+    exemplars [(labels, ms, value), ...]. Labels of a dict are sorted, those of a list are sent as
+    they are. metadata: [(metric, type, help, unit)]."""
     out = bytearray()
-    for labels, samples in series:
+    for labels, samples, *more in series:
         pairs = sorted(labels.items()) if isinstance(labels, dict) else labels
         body = b"".join(field(1, text(1, k) + text(2, v)) for k, v in pairs)
         body += b"".join(field(2, sample(ms, value)) for ms, value in samples)
+        for exemplar, ms, value in (more[0] if more else ()):
+            body += field(3, b"".join(field(1, text(1, k) + text(2, v))
+                                      for k, v in exemplar.items())
+                          + b"\x11" + struct.pack("<d", value) + b"\x18"
+                          + varint(ms & (1 << 64) - 1))
         out += field(1, body)
     for metric, kind, help_text, unit in metadata:
         out += field(3, b"\x08" + varint(METRIC_TYPES[kind]) + text(2, metric) + text(4, help_text)

@@ -64,13 +64,21 @@ static void metadata_is_kept_with_its_escapes_undone(void **state)
     fake_free(f);
 }
 
-static void times_of_openmetrics_are_seconds_and_exemplars_are_passed_over(void **state)
+static void times_of_openmetrics_are_seconds_and_exemplars_are_kept(void **state)
 {
     struct fake *f = fake_new();
     (void)state;
     assert_string_equal(decode(f, "a_total 5 1700000000.25 # {id=\"x\"} 0.5 1.0\n"
                                   "a_total 6 # {id=\"x\"} 0.5\n# EOF\n"),
-                        "a_total 1700000000250 5\na_total 1700000000000 6\n");
+                        "a_total 1700000000250 5\na_total 1700000000000 6\n"
+                        "# a_total {id=\"x\"} 1000 0.5\n# a_total {id=\"x\"} 1700000000000 0.5\n");
+    static const char *const odd[] = {
+        "#", "# {", "# {}", "# {} x", "# {} 1 x", "# {a=\"1\",a=\"2\"} 1", "# {a} 1", "# x 1"};
+    for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) { /* the sample stands */
+        char text[100];
+        snprintf(text, sizeof(text), "b 1 1 %s\n# EOF\n", odd[i]);
+        assert_string_equal(decode(f, text), "b 1000 1\n");
+    }
     fake_free(f);
 }
 
@@ -121,7 +129,7 @@ int main(void)
         cmocka_unit_test(a_known_name_does_not_hide_labels_behind_a_blank),
         cmocka_unit_test(escapes_in_values_and_quoted_names_are_undone),
         cmocka_unit_test(metadata_is_kept_with_its_escapes_undone),
-        cmocka_unit_test(times_of_openmetrics_are_seconds_and_exemplars_are_passed_over),
+        cmocka_unit_test(times_of_openmetrics_are_seconds_and_exemplars_are_kept),
         cmocka_unit_test(a_bad_line_is_rejected_alone_with_its_number),
         cmocka_unit_test(extra_labels_win_and_are_part_of_the_identity),
         cmocka_unit_test(no_cut_and_no_flipped_bit_leads_astray),

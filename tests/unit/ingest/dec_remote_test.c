@@ -84,6 +84,31 @@ static void series_and_metadata_of_a_request_are_read(void **state)
     fake_free(f);
 }
 
+static void exemplars_of_a_series_are_kept(void **state)
+{
+    struct fake *f = fake_new();
+    struct pl_buf body = PL_BUF_INIT, ts = PL_BUF_INIT, x = PL_BUF_INIT;
+    (void)state;
+    label(&ts, "__name__", "up");
+    label(&x, "trace_id", "t");
+    label(&x, "a", "b");
+    pl_buf_varint(&x, 2 << 3 | 1);
+    pl_buf_u64(&x, pl_f64_bits(2.5));
+    pl_buf_varint(&x, 3 << 3);
+    pl_buf_varint(&x, 77);
+    sample(&ts, 1, 5);
+    bytes(&ts, 3, pl_buf_view(&x));
+    bytes(&ts, 3, PL_STR(""));
+    sample(&ts, 2, 6);
+    end_series(&body, &ts);
+    assert_string_equal(decode(f, &body), "up 5 1\nup 6 2\n# up {a=\"b\",trace_id=\"t\"} 77 2.5\n"
+                                          "# up {} 0 0\n");
+    pl_buf_fini(&body);
+    pl_buf_fini(&ts);
+    pl_buf_fini(&x);
+    fake_free(f);
+}
+
 static void default_values_that_are_left_out_are_zero(void **state)
 {
     struct fake *f = fake_new();
@@ -346,6 +371,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(series_and_metadata_of_a_request_are_read),
+        cmocka_unit_test(exemplars_of_a_series_are_kept),
         cmocka_unit_test(default_values_that_are_left_out_are_zero),
         cmocka_unit_test(a_bad_series_is_rejected_alone_and_its_samples_counted_once),
         cmocka_unit_test(histograms_of_ints_floats_and_custom_bounds_are_read),

@@ -16,7 +16,7 @@ struct pl_tenant {
     struct pl_buf canon[FAKE_SERIES];
 };
 struct pl_batch_more {
-    struct pl_buf text; /* metadata, a line each: metric|type|unit|help */
+    struct pl_buf text; /* metadata and exemplars, a line each: metric|type|unit|help, # .. */
 };
 
 static int64_t fake_ms(void *ctx)
@@ -124,6 +124,19 @@ int pl_batch_metadata(struct pl_batch *b, const struct pl_metadata *m)
 {
     pl_buf_f(&b->more->text, "%.*s|%s|%.*s|%.*s\n", PL_PRS(m->metric), pl_metric_type_text(m->type),
              PL_PRS(m->unit), PL_PRS(m->help));
+    return 0;
+}
+
+int pl_batch_exemplar(struct pl_batch *b, uint32_t id, pl_str labels, int64_t t, double v)
+{
+    if (id >= b->tenant->n || pl_labels_check(labels) < 0) {
+        abort();
+    }
+    pl_buf_z(&b->more->text, "# ");
+    pl_labels_text(pl_buf_view(&b->tenant->canon[id]), &b->more->text);
+    pl_buf_u8(&b->more->text, ' ');
+    pl_labels_text(labels, &b->more->text);
+    pl_buf_f(&b->more->text, " %lld %.17g\n", (long long)t, v);
     return 0;
 }
 
