@@ -131,6 +131,12 @@ static double waiting(void *ctx)
     return (double)a->queries_waiting;
 }
 
+static double budget_used(void *ctx)
+{
+    struct pl_api *a = ctx;
+    return (double)a->budget.used;
+}
+
 static double backup_done(void *ctx)
 {
     struct pl_api *a = ctx;
@@ -173,6 +179,8 @@ static int init(struct pl_api *a)
                          "From the request to the acknowledgement of a write.", NULL);
     pl_metrics_fn(c->metrics, "perilune_queries_waiting", "Queries that wait for a thread.", NULL,
                   false, waiting, a);
+    pl_metrics_fn(c->metrics, "perilune_query_memory_bytes",
+                  "Values that the queries that run hold.", NULL, false, budget_used, a);
     pl_metrics_fn(c->metrics, "perilune_backup_done_bytes",
                   "Bytes of the last backup written so far.", NULL, false, backup_done, a);
     pl_metrics_fn(c->metrics, "perilune_backup_size_bytes", "Bytes of the last backup in all.",
@@ -189,6 +197,7 @@ int pl_api_new(const struct pl_api_conf *conf, struct pl_api **out)
     a->conf = *conf;
     pthread_mutex_init(&a->active_lock, NULL);
     pthread_mutex_init(&a->flights_lock, NULL);
+    pl__queue_init(a);
     a->started_ms = pl_now_ms(conf->clock);
     a->http = (struct pl_http_handler){.ctx = a, .admit = admit, .request = request};
     pl__stream_init(a);
@@ -222,5 +231,6 @@ void pl_api_free(struct pl_api *a)
     pl_sessions_free(a->sessions);
     pthread_mutex_destroy(&a->active_lock);
     pthread_mutex_destroy(&a->flights_lock);
+    pl__queue_fini(a);
     free(a);
 }

@@ -16,17 +16,19 @@ struct pl_api_conf {
     const struct pl_clock *clock;
     const struct pl_log *log;
     struct pl_metrics *metrics;
-    bool tenants_auto;             /* create unknown tenants on the first write */
-    size_t max_inflated_bytes;     /* of a request body: 256 MB */
-    struct pl_query_cache *cache;  /* results; NULL: none */
-    size_t query_max_waiting;      /* queries that may wait for a thread: 1000; 503 over it */
-    int64_t query_timeout_ms;      /* 2 min; `timeout=` may lower it */
-    int64_t query_lookback_ms;     /* 5 min */
-    uint64_t query_max_samples;    /* 50M */
-    size_t query_max_series;       /* 0: no limit */
-    size_t query_max_memory_bytes; /* 1 GB */
-    bool query_strict;             /* extensions of PromQL are errors; `strict=1` asks for it */
-    size_t sessions_max;           /* push sessions: 10000 */
+    bool tenants_auto;            /* create unknown tenants on the first write */
+    size_t max_inflated_bytes;    /* of a request body: 256 MB */
+    struct pl_query_cache *cache; /* results; NULL: none */
+    size_t query_max_long;        /* queries known to take long that may run at once; 0: no limit */
+    size_t query_max_total_memory_bytes; /* of all queries together; 0: no limit */
+    size_t query_max_waiting;            /* queries that may wait for a thread: 1000; 503 over it */
+    int64_t query_timeout_ms;            /* 2 min; `timeout=` may lower it */
+    int64_t query_lookback_ms;           /* 5 min */
+    uint64_t query_max_samples;          /* 50M */
+    size_t query_max_series;             /* 0: no limit */
+    size_t query_max_memory_bytes;       /* 1 GB */
+    bool query_strict;   /* extensions of PromQL are errors; `strict=1` asks for it */
+    size_t sessions_max; /* push sessions: 10000 */
     void (*flags)(void *ctx, struct pl_buf *json_object); /* for status/flags; may be NULL */
     void *ctx;
 };

@@ -5,7 +5,16 @@
 #include "core/ingest/ingest.h"
 #include "core/query/query.h"
 
-#define PL__FLIGHTS 256 /* buckets */
+#define PL__FLIGHTS 256  /* buckets */
+#define PL__TOOK    4096 /* texts whose duration is remembered */
+
+/** queue.c: jobs that wait for a thread; locked by `lock`, a leaf. */
+struct pl_queries {
+    pthread_mutex_t lock;
+    struct pl__turn *ring; /* whose turn it is */
+    size_t n_ring, n_running, n_long, max_long;
+    struct pl_node *aside; /* tickets */
+};
 struct pl_api {
     struct pl_api_conf conf;
     struct pl_http_handler http;
@@ -18,6 +27,9 @@ struct pl_api {
     _Atomic bool ready;
     pthread_mutex_t flights_lock; /* a leaf */
     struct pl_job *flights[PL__FLIGHTS];
+    struct pl_queries waiting;
+    struct pl_query_budget budget;
+    _Atomic uint32_t took_ms[PL__TOOK];
     _Atomic uint64_t queries_waiting, backup_done, backup_total;
     pthread_mutex_t active_lock; /* a leaf */
     struct pl__active *active;   /* active_lock: queries that wait or run, newest first */
@@ -112,7 +124,9 @@ struct pl_job {
     const char *content_type;
     int64_t begun_ns, queue_ns; /* when it came, and how long it waited */
     struct pl__active active;
-    _Atomic bool cancel; /* set when nobody waits for it any more, or it is killed */
+    _Atomic bool cancel;         /* set when nobody waits for it any more, or it is killed */
+    struct pl_job *waiting_next; /* queue.c */
+    bool is_long;
     /* cached.c */
     struct pl_buf key; /* empty: its answer is not shared */
     uint64_t key_hash;
@@ -129,6 +143,15 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
                    void (*work)(struct pl_job *job), const struct pl_job_args *args);
 void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/** Do the work, and send the answer. Pool. */
+void pl__job_run(struct pl_job *job);
+
+/* queue.c */
+/** A job waits for its turn on the pool. PL_ENOMEM. */
+int pl__queue_put(struct pl_api *a, struct pl_pool *pool, struct pl_job *job);
+void pl__queue_init(struct pl_api *a);
+void pl__queue_fini(struct pl_api *a);
 
 /* cached.c: answers that are kept, and shared */
 /** Answer from the cache: true, the request is gone. Else *key is set where the answer may be kept.

@@ -57,9 +57,8 @@ static void finish(struct pl_job *job)
     pl_loop_post(loop, &job->task);
 }
 
-static void on_pool(struct pl_task *task)
+void pl__job_run(struct pl_job *job)
 {
-    struct pl_job *job = (struct pl_job *)task;
     job->queue_ns = pl_mono_ns(job->api->conf.clock) - job->begun_ns;
     job->active.running = true;
     pl__flight_begin(job);
@@ -67,12 +66,7 @@ static void on_pool(struct pl_task *task)
     finish(job);
 }
 
-static void on_pool_counted(struct pl_task *task)
-{
-    struct pl_job *job = (struct pl_job *)task;
-    job->api->queries_waiting--;
-    on_pool(task);
-}
+static void on_pool(struct pl_task *task) { pl__job_run((struct pl_job *)task); }
 
 static struct pl_job *job_new(struct pl_api *a, struct pl_http_req *req,
                               void (*work)(struct pl_job *job), const struct pl_job_args *args)
@@ -123,13 +117,16 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
         a->queries_waiting -= limited;
         return;
     }
-    job->task.run = limited ? on_pool_counted : on_pool;
+    job->task.run = on_pool;
     if (job->args.listed) {
         pl__active_add(job);
     }
-    if (!pl_pool_submit(pool, &job->task)) {
+    int e = limited                            ? pl__queue_put(a, pool, job)
+            : pl_pool_submit(pool, &job->task) ? 0
+                                               : PL_ECLOSED;
+    if (e < 0) {
         a->queries_waiting -= limited;
-        pl__job_error(job, PL_ECLOSED, "shutting down");
+        pl__job_error(job, PL_ECLOSED, e == PL_ENOMEM ? "out of memory" : "shutting down");
         finish(job);
     }
 }

@@ -58,6 +58,7 @@ void pl__query_run(struct pl_job *job)
         .step_stats = args->stats == PL__STATS_ALL,
         .progress = &job->active.samples,
         .strict = args->strict,
+        .budget = a->budget.max_bytes ? &a->budget : NULL,
         .cache = args->nocache ? NULL : a->conf.cache,
     };
     struct pl_result result = {0};

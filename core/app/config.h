@@ -50,7 +50,7 @@ struct pl_config {
     int64_t drain_timeout;
     /* queries */
     uint64_t query_threads, query_max_waiting, query_max_samples, query_max_series;
-    uint64_t query_max_memory_bytes, query_cache_bytes;
+    uint64_t query_max_memory_bytes, query_max_total_memory_bytes, query_cache_bytes;
     int64_t query_timeout, query_lookback;
     bool query_strict;
     /* the log */

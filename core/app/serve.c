@@ -11,6 +11,8 @@
 
 extern char **environ;
 
+#define LONG_MS 25
+
 struct server {
     struct pl_config config;
     struct pl_log log;
@@ -151,7 +153,9 @@ static int open_api(struct server *s)
 {
     const struct pl_config *c = &s->config;
     size_t cores = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-    int e = pl_pool_new(c->query_threads ? c->query_threads : cores, "query", &s->queries);
+    /* A query that runs for LONG_MS or more makes way: a spare thread takes the next one. */
+    size_t threads = c->query_threads ? c->query_threads : cores, spare = 2 * threads + 4;
+    int e = pl_pool_new_spare(threads, spare, LONG_MS, "query", &s->queries);
     e = e < 0 ? e : pl_pool_new(1, "task", &s->tasks);
     if (e >= 0 && c->query_cache_bytes) {
         e = pl_query_cache_new(c->query_cache_bytes, s->metrics, &s->cache);
@@ -170,6 +174,8 @@ static int open_api(struct server *s)
         .tenants_auto = c->tenants_auto,
         .max_inflated_bytes = c->max_inflated_bytes,
         .cache = s->cache,
+        .query_max_long = threads + spare / 2,
+        .query_max_total_memory_bytes = c->query_max_total_memory_bytes,
         .query_max_waiting = c->query_max_waiting,
         .query_timeout_ms = c->query_timeout,
         .query_lookback_ms = c->query_lookback,

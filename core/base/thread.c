@@ -145,20 +145,39 @@ struct share {
     pthread_cond_t left; /* the last helper went */
 };
 
+struct worker {
+    struct pl_pool *pool;
+    pthread_t thread;
+    int64_t began_ns; /* the task it runs; 0: none. Locked by the pool */
+};
+
 struct pl_pool {
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct pl_node *tasks, **tail; /* locked, as all below */
-    size_t n_queued, n_idle;
+    atomic_size_t n_queued;        /* written under the lock */
+    size_t n_idle, n_busy;         /* workers without, and with a task or a share */
+    size_t n_run;                  /* so many at once, but for tasks that run for long */
+    int64_t long_ns;               /* from then on a task does not count; 0: for ever */
+    bool watched;                  /* an idle worker waits for a task to become long */
     struct share *shares;
     bool closing;
     size_t n_threads;
-    pthread_t threads[];
+    struct worker worker[];
 };
 
 static void share_run(struct share *s)
 {
     for (size_t i; (i = atomic_fetch_add(&s->at, 1)) < s->n;) {
+        s->fn(s->ctx, i);
+    }
+}
+
+/** The same, until there are tasks that wait. */
+static void share_help(const struct pl_pool *p, struct share *s)
+{
+    for (size_t i; !atomic_load_explicit(&p->n_queued, memory_order_relaxed) &&
+                   (i = atomic_fetch_add(&s->at, 1)) < s->n;) {
         s->fn(s->ctx, i);
     }
 }
@@ -172,62 +191,144 @@ static struct share *share_find(const struct pl_pool *p)
     return s;
 }
 
-static void *worker(void *arg)
+static int64_t now_ns(void)
 {
-    struct pl_pool *p = arg;
-    pthread_mutex_lock(&p->lock);
-    for (;;) {
-        struct share *s = share_find(p);
-        if (s) {
-            s->helpers++;
-            pthread_mutex_unlock(&p->lock);
-            share_run(s);
-            pthread_mutex_lock(&p->lock);
-            if (--s->helpers == 0) {
-                pthread_cond_signal(&s->left);
-            }
-        } else if (p->tasks) {
-            struct pl_node *node = p->tasks;
-            p->tasks = node->next;
-            p->tail = p->tasks ? p->tail : &p->tasks;
-            p->n_queued--;
-            pthread_mutex_unlock(&p->lock);
-            struct pl_task *task = (struct pl_task *)node; /* node is its first member */
-            task->run(task);
-            pthread_mutex_lock(&p->lock);
-        } else if (p->closing) {
-            break;
-        } else {
-            p->n_idle++;
-            pthread_cond_wait(&p->work, &p->lock);
-            p->n_idle--;
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/** May one more begin? 0, or how long until that may have changed by itself; -1: it will not. */
+static int64_t wait_of(const struct pl_pool *p)
+{
+    if (p->n_busy < p->n_run) {
+        return 0;
+    }
+    if (!p->long_ns) {
+        return -1;
+    }
+    size_t n = p->n_busy;
+    int64_t now = now_ns(), least = INT64_MAX;
+    for (size_t i = 0; i < p->n_threads; i++) {
+        int64_t left = p->worker[i].began_ns + p->long_ns - now;
+        if (p->worker[i].began_ns && left <= 0) {
+            n--;
+        } else if (p->worker[i].began_ns && left < least) {
+            least = left;
         }
     }
+    return n < p->n_run ? 0 : least == INT64_MAX ? -1 : least;
+}
+
+static void run_task(struct pl_pool *p, struct worker *w)
+{
+    struct pl_node *node = p->tasks;
+    p->tasks = node->next;
+    p->tail = p->tasks ? p->tail : &p->tasks;
+    atomic_fetch_sub(&p->n_queued, 1);
+    p->n_busy++;
+    w->began_ns = p->long_ns ? now_ns() : 1;
+    if (p->tasks && p->n_idle) {
+        pthread_cond_signal(&p->work); /* somebody else looks after the rest */
+    }
+    pthread_mutex_unlock(&p->lock);
+    struct pl_task *task = (struct pl_task *)node; /* node is its first member */
+    task->run(task);
+    pthread_mutex_lock(&p->lock);
+    w->began_ns = 0;
+    p->n_busy--;
+}
+
+static void run_share(struct pl_pool *p, struct share *s)
+{
+    s->helpers++;
+    p->n_busy++;
+    pthread_mutex_unlock(&p->lock);
+    share_help(p, s);
+    pthread_mutex_lock(&p->lock);
+    p->n_busy--;
+    if (--s->helpers == 0) {
+        pthread_cond_signal(&s->left);
+    }
+}
+
+/** @param wait  for ever (-1), or so many ns: then this worker is the one that watches. */
+static void idle(struct pl_pool *p, int64_t wait)
+{
+    p->n_idle++;
+    if (wait <= 0 || p->watched) {
+        pthread_cond_wait(&p->work, &p->lock);
+    } else {
+        struct timespec until = pl_deadline_in(wait / 1000000 + 1);
+        p->watched = true;
+        pthread_cond_timedwait(&p->work, &p->lock, &until);
+        p->watched = false;
+    }
+    p->n_idle--;
+}
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct pl_pool *p = w->pool;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        int64_t wait = p->tasks ? wait_of(p) : -1;
+        struct share *s;
+        if (p->tasks && wait == 0) {
+            run_task(p, w);
+        } else if (p->n_busy < p->n_run && (s = share_find(p))) {
+            run_share(p, s);
+        } else if (p->closing && !p->tasks) {
+            break;
+        } else {
+            idle(p, wait);
+        }
+    }
+    pthread_cond_broadcast(&p->work); /* those that could not begin the last tasks */
     pthread_mutex_unlock(&p->lock);
     return NULL;
 }
 
-int pl_pool_new(size_t n_threads, const char *name, struct pl_pool **out)
+int pl_pool_new_spare(size_t n_run, size_t n_spare, int64_t long_ms, const char *name,
+                      struct pl_pool **out)
 {
-    if (n_threads == 0 || n_threads > 4096) {
+    size_t n = n_run + n_spare;
+    if (n_run == 0 || n > 4096) {
         return PL_EINVAL;
     }
-    struct pl_pool *p = calloc(1, sizeof *p + n_threads * sizeof *p->threads);
+    struct pl_pool *p = calloc(1, sizeof *p + n * sizeof *p->worker);
     if (!p) {
         return PL_ENOMEM;
     }
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->work, NULL);
+    pthread_cond_init(&p->work, &attr);
+    pthread_condattr_destroy(&attr);
     p->tail = &p->tasks;
-    for (; p->n_threads < n_threads; p->n_threads++) {
-        int rc = pl_thread_start(&p->threads[p->n_threads], name, worker, p);
-        if (rc < 0) {
-            pl_pool_free(p);
-            return rc;
-        }
+    p->n_run = n_run;
+    p->long_ns = n_spare ? long_ms * 1000000 : 0;
+    int rc = PL_OK;
+    pthread_mutex_lock(&p->lock); /* workers count themselves from the first moment on */
+    for (; p->n_threads < n && rc >= 0; p->n_threads += rc >= 0) {
+        struct worker *w = &p->worker[p->n_threads];
+        w->pool = p;
+        rc = pl_thread_start(&w->thread, name, work, w);
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (rc < 0) {
+        pl_pool_free(p);
+        return rc;
     }
     *out = p;
     return PL_OK;
+}
+
+int pl_pool_new(size_t n_threads, const char *name, struct pl_pool **out)
+{
+    return pl_pool_new_spare(n_threads, 0, 0, name, out);
 }
 
 bool pl_pool_submit(struct pl_pool *p, struct pl_task *t)
@@ -238,20 +339,14 @@ bool pl_pool_submit(struct pl_pool *p, struct pl_task *t)
         t->node.next = NULL;
         *p->tail = &t->node;
         p->tail = &t->node.next;
-        p->n_queued++;
+        atomic_fetch_add(&p->n_queued, 1);
         pthread_cond_signal(&p->work);
     }
     pthread_mutex_unlock(&p->lock);
     return taken;
 }
 
-size_t pl_pool_queued(struct pl_pool *p)
-{
-    pthread_mutex_lock(&p->lock);
-    size_t n = p->n_queued;
-    pthread_mutex_unlock(&p->lock);
-    return n;
-}
+size_t pl_pool_queued(struct pl_pool *p) { return atomic_load(&p->n_queued); }
 
 void pl_pool_for(struct pl_pool *p, size_t n, void (*fn)(void *ctx, size_t i), void *ctx)
 {
@@ -265,6 +360,8 @@ void pl_pool_for(struct pl_pool *p, size_t n, void (*fn)(void *ctx, size_t i), v
     s.next = p->shares;
     p->shares = &s;
     size_t wake = p->n_idle < n - 1 ? p->n_idle : n - 1;
+    size_t room = p->n_busy < p->n_run ? p->n_run - p->n_busy : 0;
+    wake = wake < room ? wake : room;
     for (size_t i = 0; i < wake; i++) {
         pthread_cond_signal(&p->work);
     }
@@ -293,7 +390,7 @@ void pl_pool_free(struct pl_pool *p)
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
     for (size_t i = 0; i < p->n_threads; i++) {
-        pthread_join(p->threads[i], NULL);
+        pthread_join(p->worker[i].thread, NULL);
     }
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->lock);

@@ -41,9 +41,14 @@ struct pl_task {
 };
 struct pl_pool;
 int pl_pool_new(size_t n_threads, const char *name, struct pl_pool **out);
+/** A pool that long tasks do not block: n_run tasks at once, and one more for each that has run for
+ *  long_ms or longer, as long as there are spare threads. */
+int pl_pool_new_spare(size_t n_run, size_t n_spare, int64_t long_ms, const char *name,
+                      struct pl_pool **out);
 bool pl_pool_submit(struct pl_pool *p, struct pl_task *t);
 size_t pl_pool_queued(struct pl_pool *p);
-/** Run fn(ctx, i) for i in [0, n) on idle workers and on the calling thread; returns when all are
- *  done. Never waits for a busy worker: with none idle the caller does it all. */
+/** Run fn(ctx, i) for i in [0, n) on idle workers (n_run busy ones at most) and on the calling
+ *  thread; returns when all are done. Never waits for a busy worker: with none idle the caller does
+ *  it all. Workers that help leave for tasks that wait. */
 void pl_pool_for(struct pl_pool *p, size_t n, void (*fn)(void *ctx, size_t i), void *ctx);
 void pl_pool_free(struct pl_pool *p); /* waits for queued tasks */

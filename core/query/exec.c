@@ -30,6 +30,11 @@ int pl__error_code(struct pl__exec *ex, int code, size_t at)
         return pl__error(ex, code, at, "query timed out in expression evaluation");
     case PL_ECANCELED:
         return pl__error(ex, code, at, "query was canceled in expression evaluation");
+    case PL_EBUSY:
+        return pl__error(ex, code, at,
+                         "queries together need more than their %zu bytes of memory: try again "
+                         "later",
+                         ex->conf->budget ? ex->conf->budget->max_bytes : 0);
     case PL_ELIMIT:
         if (ex->conf->max_samples && ex->samples >= ex->conf->max_samples) {
             return pl__error(ex, code, at,
@@ -96,7 +101,20 @@ int pl__charge(struct pl__exec *ex, size_t bytes)
         ex->memory -= bytes;
         return PL_ELIMIT;
     }
+    struct pl_query_budget *all = ex->conf->budget;
+    if (all && atomic_fetch_add(&all->used, bytes) + bytes > all->max_bytes) {
+        pl__uncharge(ex, bytes);
+        return PL_EBUSY;
+    }
     return 0;
+}
+
+void pl__uncharge(struct pl__exec *ex, size_t bytes)
+{
+    ex->memory -= bytes;
+    if (ex->conf->budget) {
+        ex->conf->budget->used -= bytes;
+    }
 }
 
 void *pl__values_new(struct pl__exec *ex, size_t n, size_t size, int *err)
@@ -107,7 +125,7 @@ void *pl__values_new(struct pl__exec *ex, size_t n, size_t size, int *err)
     }
     void *p = PL_FAULT("query.values") < 0 ? NULL : malloc(n ? n * size : 1);
     if (!p) {
-        ex->memory -= n * size;
+        pl__uncharge(ex, n * size);
         *err = PL_ENOMEM;
     } else if (size == sizeof(double)) {
         pl__count_held(ex, n);
@@ -119,7 +137,7 @@ void pl__values_free(struct pl__exec *ex, void *p, size_t n, size_t size)
 {
     if (p) {
         free(p);
-        ex->memory -= n * size;
+        pl__uncharge(ex, n * size);
         ex->counts.held -= size == sizeof(double) ? n : 0;
     }
 }

@@ -71,8 +71,9 @@ void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...
 /** Over the deadline, cancelled? PL_ETIMEOUT, PL_ECANCELED. Any thread; in all loops over series.
  */
 int pl__tick(struct pl__exec *ex);
-/** Account for values; PL_ELIMIT over the budget. Any thread. */
+/** Account for values; PL_ELIMIT over the query's budget, PL_EBUSY over that of all. Any thread. */
 int pl__charge(struct pl__exec *ex, size_t bytes);
+void pl__uncharge(struct pl__exec *ex, size_t bytes);
 void *pl__values_new(struct pl__exec *ex, size_t n, size_t size, int *err); /* malloc, accounted */
 void pl__values_free(struct pl__exec *ex, void *p, size_t n, size_t size);
 /** Label bytes owned by the query; views are taken once all is appended. */

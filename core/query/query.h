@@ -33,6 +33,12 @@ void pl_query_selector_fini(struct pl_selector *s);
 int pl_query_selectors(struct pl_arena *a, pl_str text, struct pl_selector **out, size_t *n,
                        struct pl_query_error *err);
 
+/** Memory of all queries that run at the same time. Over it the one that wants more fails with
+ * PL_EBUSY: to be tried again. */
+struct pl_query_budget {
+    size_t max_bytes;
+    _Atomic size_t used;
+};
 struct pl_query_conf {
     struct pl_tenant *tenant;
     struct pl_pool *pool; /* for parallel work; may be NULL */
@@ -49,7 +55,8 @@ struct pl_query_conf {
     _Atomic uint64_t *progress; /* samples read, as it goes; may be NULL */
     /** Functions that scripts registered, called as lua:name(...); may be NULL. */
     const struct pl_query_hooks *hooks;
-    struct pl_query_cache *cache; /* steps of range queries are kept there; NULL: none */
+    struct pl_query_budget *budget; /* of all queries together; NULL: none */
+    struct pl_query_cache *cache;   /* steps of range queries are kept there; NULL: none */
 };
 
 /** A function of a script, lua:name(arg, ...). Arguments are scalars and instant vectors; it is

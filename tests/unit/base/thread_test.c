@@ -188,6 +188,67 @@ TEST(with_every_worker_busy_the_caller_does_it_all)
     assert_int_equal(done, 1);
 }
 
+TEST(a_task_that_runs_for_long_lets_the_next_one_begin)
+{
+    struct gate g = {.task.run = wait_at_gate, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct pl_pool *pool = NULL;
+    atomic_size_t done = 0;
+    struct job jobs[20];
+    assert_int_equal(pl_pool_new_spare(1, 1, 5, "pool", &pool), PL_OK);
+    pthread_mutex_lock(&g.lock);
+    assert_true(pl_pool_submit(pool, &g.task));
+    for (size_t i = 0; i < 20; i++) {
+        jobs[i] = (struct job){.task.run = count_job, .done = &done};
+        assert_true(pl_pool_submit(pool, &jobs[i].task));
+    }
+    while (done < 20) { /* they end while the gate is shut */
+    }
+    assert_true(g.entered);
+    pthread_mutex_unlock(&g.lock);
+    pl_pool_free(pool);
+}
+
+static void wait_or_mark(void *ctx, size_t i)
+{
+    struct gate *g = ctx;
+    if (i == 0) {
+        wait_at_gate(&g->task);
+    }
+}
+
+struct nested_for {
+    struct pl_pool *pool;
+    struct gate *gate;
+};
+
+static void *for_at_gate(void *arg)
+{
+    struct nested_for *f = arg;
+    pl_pool_for(f->pool, 8, wait_or_mark, f->gate);
+    return NULL;
+}
+
+TEST(tasks_begin_while_a_parallel_for_goes_on)
+{
+    struct gate g = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct pl_pool *pool = NULL;
+    atomic_size_t done = 0;
+    struct job job = {.task.run = count_job, .done = &done};
+    assert_int_equal(pl_pool_new_spare(1, 2, 5, "pool", &pool), PL_OK);
+    pthread_mutex_lock(&g.lock);
+    pthread_t other;
+    struct nested_for arg = {pool, &g};
+    assert_int_equal(pl_thread_start(&other, "for", for_at_gate, &arg), PL_OK);
+    while (!g.entered) {
+    }
+    assert_true(pl_pool_submit(pool, &job.task));
+    while (done < 1) {
+    }
+    pthread_mutex_unlock(&g.lock);
+    pthread_join(other, NULL);
+    pl_pool_free(pool);
+}
+
 struct nested {
     struct pl_pool *pool;
     atomic_uint *marks;
@@ -221,6 +282,8 @@ int main(void)
         cmocka_unit_test(every_submitted_task_has_run_when_the_pool_is_freed),
         cmocka_unit_test(a_parallel_for_visits_each_index_once),
         cmocka_unit_test(with_every_worker_busy_the_caller_does_it_all),
+        cmocka_unit_test(a_task_that_runs_for_long_lets_the_next_one_begin),
+        cmocka_unit_test(tasks_begin_while_a_parallel_for_goes_on),
         cmocka_unit_test(a_parallel_for_inside_another_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
