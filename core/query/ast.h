@@ -178,7 +178,8 @@ struct pl_expr {
     enum pl__type type;
     size_t at, end; /* bytes [at, end) of the text */
     uint32_t depth;
-    bool invariant; /* does not depend on the step */
+    bool invariant;  /* does not depend on the step */
+    uint32_t shared; /* cse.c: with others, under this number; 0: alone */
     union {
         struct {
             double v;

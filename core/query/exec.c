@@ -264,13 +264,10 @@ static int repeat(struct pl__exec *ex, struct pl__rows *r, size_t steps)
     return 0;
 }
 
-int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
-             struct pl__rows *out)
+static int eval_alone(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                      struct pl__rows *out)
 {
-    int err = pl__tick(ex);
-    if (err < 0) {
-        return pl__error_code(ex, err, e->at);
-    }
+    int err;
     if (!e->invariant || f->n <= 1 || e->kind == PL__NUMBER) {
         return eval_here(ex, f, e, out);
     }
@@ -287,6 +284,30 @@ int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
         return err;
     }
     return repeat(ex, out, f->n);
+}
+
+int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+             struct pl__rows *out)
+{
+    int err = pl__tick(ex);
+    if (err < 0) {
+        return pl__error_code(ex, err, e->at);
+    }
+    if (!e->shared || !ex->n_shared) {
+        return eval_alone(ex, f, e, out);
+    }
+    if (pl__share_get(ex, f, e, out)) {
+        return 0;
+    }
+    size_t notes = ex->n_notes[0] + ex->n_notes[1];
+    err = eval_alone(ex, f, e, out);
+    if (err >= 0) {
+        err = pl__share_put(ex, f, e, ex->n_notes[0] + ex->n_notes[1] > notes, out);
+        if (err < 0) {
+            pl__rows_fini(ex, out);
+        }
+    }
+    return err;
 }
 
 int pl__eval_values(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,

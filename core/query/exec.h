@@ -58,6 +58,8 @@ struct pl__exec {
     bool hist_stats;                /* below histogram_count() and the like: see hist.c */
     pl_str notes[2][PL__NOTES_MAX]; /* infos, warnings */
     size_t n_notes[2];
+    struct pl__shared *shared; /* cse.c */
+    size_t n_shared;           /* those that count are below it */
 };
 
 /** Record the error of a query and return its code. Main thread. */
@@ -282,6 +284,16 @@ int pl__counts_tell(const struct pl__counts *c, struct pl_arena *a, struct pl_qu
 
 /* ------------------------------------------------------------------ the tree */
 
+/** Find what stands more than once (cse.c). PL_ENOMEM. */
+int pl__share_mark(struct pl__exec *ex, struct pl_expr *root);
+void pl__share_fini(struct pl__exec *ex);
+/** Rows of e, that has an equal one, if they were kept for it. */
+bool pl__share_get(struct pl__exec *ex, const struct pl__frame *f, const struct pl_expr *e,
+                   struct pl__rows *out);
+/** Keep the rows of e for the equal ones, if it pays; they may be materialised.
+ *  @param notes  evaluating it gave some */
+int pl__share_put(struct pl__exec *ex, const struct pl__frame *f, const struct pl_expr *e,
+                  bool notes, struct pl__rows *rows);
 /** What a query over [start, end] can be made of (reads.c). */
 void pl__reads_of(const struct pl_expr *e, int64_t start, int64_t end, int64_t lookback_ms,
                   struct pl_query_reads *out);

@@ -31,6 +31,7 @@ static struct span look(struct walk *w, struct span s, const struct pl__when *wh
         w->out->local = w->out->local && when->at == PL__AT_TIME;
         s = (struct span){true, at, at};
     }
+    w->out->local = w->out->local && !when->offset_expr; /* may be made of range() */
     w->out->known = w->out->known && !when->offset_expr; /* not settled before the query runs */
     s.t0 = sub(s.t0, when->offset_ms);
     s.t1 = sub(s.t1, when->offset_ms);
@@ -75,6 +76,7 @@ static void visit(struct walk *w, struct span s, const struct pl_expr *e)
         w->out->known = w->out->known && !e->sub.range_expr && !e->sub.step_expr;
         s = look(w, s, &e->sub.when);
         s.t0 = sub(s.t0, e->sub.range_ms);
+        w->out->local = w->out->local && !e->sub.range_expr && !e->sub.step_expr;
         visit(w, s, e->sub.expr);
         break;
     case PL__CALL:

@@ -225,8 +225,12 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
             pl__type_doc(ast.root->type));
     } else {
         e = pl__durations_resolve(ast.root, f.start, f.end, instant ? 0 : f.step, err);
+        if (e >= 0 && pl__share_mark(&ex, ast.root) < 0) {
+            e = pl__error_code(&ex, PL_ENOMEM, 0);
+        }
         e = e < 0 ? e : shape(&ex, &f, ast.root, out);
     }
+    pl__share_fini(&ex);
     e = e < 0 ? e : keep_notes(&ex, out);
     if (e >= 0 && pl__counts_tell(&ex.counts, &out->arena, &out->stats) < 0) {
         e = pl__error_code(&ex, PL_ENOMEM, 0);
