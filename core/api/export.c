@@ -2,10 +2,12 @@
  *
  *     {"labels":{"__name__":"up","job":"a"},"t":[1700000000000,...],"v":[1,"NaN",...]}
  *
+ * A native histogram is a map in the place of a value, as docs/push.md has it.
  * One line a series, long series in several lines; an error on the way is a last line
  * {"error":"..."}. Written in pieces with back-pressure: the pool fills a piece, the loop sends it
  * and asks for the next when the client has taken the last. Threads: loop and pool in turn. */
 #include "core/api/internal.h"
+#include "core/codec/codec.h"
 #include <stdlib.h>
 
 #define PIECE_BYTES  (1u << 20)
@@ -23,7 +25,8 @@ struct export
     struct pl_reader *reader;
     struct pl_columns columns;
     struct pl_buf labels, out;
-    size_t i, at; /* series, and sample in it, that come next */
+    struct pl_arena arena; /* of the histogram at hand */
+    size_t i, at;          /* series, and sample in it, that come next */
     int64_t t0, t1;
     int err;
     bool begun;
@@ -43,6 +46,7 @@ static void export_free(struct export *x)
     pl_columns_fini(&x->columns);
     pl_buf_fini(&x->labels);
     pl_buf_fini(&x->out);
+    pl_arena_fini(&x->arena);
     free(x);
 }
 
@@ -65,6 +69,95 @@ static void value(struct pl_buf *out, double v)
     }
 }
 
+static void numbers(struct pl_buf *out, const char *name, const double *v, size_t n)
+{
+    pl_buf_f(out, ",\"%s\":[", name);
+    for (size_t i = 0; i < n; i++) {
+        if (i) {
+            pl_buf_u8(out, ',');
+        }
+        value(out, v[i]);
+    }
+    pl_buf_u8(out, ']');
+}
+
+static void buckets(struct pl_buf *out, const char *name, const struct pl_hbuckets *b)
+{
+    if (!b->n_spans) {
+        return;
+    }
+    pl_buf_f(out, ",\"%s_spans\":[", name);
+    for (uint32_t i = 0; i < b->n_spans; i++) {
+        pl_buf_f(out, i ? ",[%d,%u]" : "[%d,%u]", (int)b->spans[i].offset,
+                 (unsigned)b->spans[i].length);
+    }
+    pl_buf_u8(out, ']');
+    numbers(out, name, b->count, b->n);
+}
+
+static void scalar(struct pl_buf *out, const char *name, double v)
+{
+    pl_buf_f(out, ",\"%s\":", name);
+    value(out, v);
+}
+
+static void histogram(struct pl_buf *out, const struct pl_histogram *h)
+{
+    static const char *const resets[] = {"unknown", "yes", "no", "gauge"};
+    pl_buf_f(out, "{\"schema\":%d", h->schema);
+    scalar(out, "count", h->count);
+    scalar(out, "sum", h->sum);
+    if (h->zero_threshold != 0 || h->zero_count != 0) {
+        scalar(out, "zero_threshold", h->zero_threshold);
+        scalar(out, "zero_count", h->zero_count);
+    }
+    buckets(out, "positive", &h->pos);
+    buckets(out, "negative", &h->neg);
+    if (h->n_bounds) {
+        numbers(out, "bounds", h->bounds, h->n_bounds);
+    }
+    if (h->reset != PL_RESET_UNKNOWN) {
+        pl_buf_f(out, ",\"reset\":\"%s\"", resets[h->reset & 3]);
+    }
+    pl_buf_z(out, h->floats ? ",\"floats\":true}" : "}");
+}
+
+/** A value, or what a boxed one stands for. */
+static void element(struct export *x, double v)
+{
+    pl_str bytes = pl_columns_histogram(&x->columns, v);
+    struct pl_histogram h;
+    double plain;
+    if (!bytes.n) {
+        value(&x->out, v);
+        return;
+    }
+    if (pl_histogram_double(bytes, &plain)) {
+        value(&x->out, plain);
+        return;
+    }
+    pl_arena_reset(&x->arena);
+    int e = pl_histogram_get(bytes, &x->arena, &h);
+    if (e < 0) {
+        x->damaged = x->damaged || e == PL_ECORRUPT;
+        x->out.failed = x->out.failed || e == PL_ENOMEM;
+        pl_buf_z(&x->out, "null");
+        return;
+    }
+    histogram(&x->out, &h);
+}
+
+/** Samples that make a line of a piece's size at most, where some are histograms. */
+static size_t line_samples(const struct export *x)
+{
+    if (!x->columns.h.n) {
+        return LINE_SAMPLES;
+    }
+    size_t each = 4 * x->columns.h.n / x->columns.n + 64;
+    size_t n = PIECE_BYTES / each;
+    return n < 1 ? 1 : n < LINE_SAMPLES ? n : LINE_SAMPLES;
+}
+
 static void line(struct export *x, size_t n)
 {
     pl_buf_z(&x->out, "{\"labels\":");
@@ -78,7 +171,7 @@ static void line(struct export *x, size_t n)
         if (k) {
             pl_buf_u8(&x->out, ',');
         }
-        value(&x->out, x->columns.v[x->at + k]);
+        element(x, x->columns.v[x->at + k]);
     }
     pl_buf_z(&x->out, "]}\n");
     x->at += n;
@@ -109,7 +202,8 @@ static int fill(struct export *x)
         }
         size_t left = x->columns.n - x->at;
         if (left) {
-            line(x, left < LINE_SAMPLES ? left : LINE_SAMPLES);
+            size_t most = line_samples(x);
+            line(x, left < most ? left : most);
         }
         if (x->at >= x->columns.n) {
             x->i++;
@@ -189,6 +283,7 @@ void pl__ep_export(struct pl_api *a, struct pl_http_req *req)
         return;
     }
     *x = (struct export){.api = a, .req = req, .loop = req->loop, .t0 = INT64_MIN, .t1 = INT64_MAX};
+    pl_arena_init(&x->arena, 0);
     if (!pl__tenant(a, req, false, &x->tenant) || !pl__time_param(req, "start", &x->t0) ||
         !pl__time_param(req, "end", &x->t1) || !pl__selectors(req, &x->matchers)) {
         free(x);

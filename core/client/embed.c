@@ -253,6 +253,20 @@ const char *pl_embed_labels(struct pl_embed_selection *s, size_t i)
     return s->text.failed ? NULL : (const char *)s->text.p;
 }
 
+/* Numbers only: a boxed value is a histogram, or a double that looks like one. */
+static void leave_out_histograms(struct pl_columns *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        double v = c->v[i];
+        if (!pl_is_histogram(v) || pl_histogram_double(pl_columns_histogram(c, v), &v)) {
+            c->t[n] = c->t[i];
+            c->v[n++] = v;
+        }
+    }
+    c->n = n;
+}
+
 int pl_embed_read(struct pl_embed_selection *s, size_t i, int64_t t0, int64_t t1, const int64_t **t,
                   const double **v, size_t *n)
 {
@@ -262,6 +276,9 @@ int pl_embed_read(struct pl_embed_selection *s, size_t i, int64_t t0, int64_t t1
     int rc = pl_reader_read(s->reader, i, t0, t1, 0, &s->columns);
     if (rc < 0) {
         return rc;
+    }
+    if (s->columns.h.n) {
+        leave_out_histograms(&s->columns);
     }
     *t = s->columns.t;
     *v = s->columns.v;

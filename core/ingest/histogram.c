@@ -10,6 +10,7 @@ void pl__histogram_fini(struct pl_ingest_histogram *s)
         pl_buf_fini(&s->deltas[i]);
     }
     pl_buf_fini(&s->bounds);
+    pl_buf_fini(&s->picked);
 }
 
 void pl__histogram_clear(struct pl_ingest_histogram *s)

@@ -1,6 +1,6 @@
 /* Definitions, series, rows and tables of docs/push.md. Thread: the loop that owns the pl_ingest.
  */
-#include "core/ingest/push.h"
+#include "core/ingest/histogram.h"
 
 /* A handle's labels once more: its id may have ended. */
 static int intern_again(void *ctx, pl_str raw, bool json, uint32_t *id)
@@ -229,6 +229,7 @@ int pl__push_metadata(struct pl_push_ctx *c, const struct pl_doc *list)
 }
 
 /* In place of an id: why the row is not taken. Ids and handles stay far below. */
+#define HISTOGRAM  (UINT32_MAX - 3) /* added behind the floats */
 #define BAD_TIME   (UINT32_MAX - 2)
 #define BAD_VALUE  (UINT32_MAX - 1)
 #define BAD_HANDLE PL_HANDLE_NONE
@@ -254,7 +255,10 @@ static void keep_rows(struct pl_push_ctx *c, size_t n, bool by_row)
     struct pl_batch *b = c->b;
     size_t from = b->n, to = from;
     for (size_t i = from; i < from + n; i++) {
-        if (b->id[i] < BAD_TIME && b->t[i] >= b->t_min && b->t[i] <= b->t_max) {
+        if (b->id[i] == HISTOGRAM) {
+            continue;
+        }
+        if (b->id[i] < HISTOGRAM && b->t[i] >= b->t_min && b->t[i] <= b->t_max) {
             b->id[to] = b->id[i];
             b->t[to] = b->t[i];
             b->v[to++] = b->v[i];
@@ -282,12 +286,94 @@ static bool at_step(int64_t start, int64_t step, size_t i, int64_t *t)
            !__builtin_add_overflow(start, far, t);
 }
 
+/** An element that is a histogram. */
+struct picked {
+    struct pl_doc doc;
+    size_t i;
+    int64_t t;
+};
+
+/** Is any of n elements marked as no number? Packed columns are numbers. */
+static bool any_bad(const struct pl_doc *v, const uint32_t *ids, size_t n)
+{
+    for (size_t i = 0; v->kind != PL_DOC_PACKED && i < n; i++) {
+        if (ids[i] == BAD_VALUE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** Elements of the column that are no numbers but maps; what else is not stays marked. Times may
+ *  have been marked before and that be lost: they are looked at again. */
+static int pick(struct pl_push_ctx *c, const struct pl_doc *t, const struct pl_doc *v, size_t n,
+                const int64_t *start, int64_t step)
+{
+    struct pl_batch *b = c->b;
+    struct pl_buf *out = &c->g->histogram.picked;
+    struct pl_doc_walk w, times;
+    struct pl_doc none = {0}, time = {0};
+    struct picked x = {0};
+    bool single = v->kind == PL_DOC_MAP, has_t = t->kind != PL_DOC_NONE && t->kind != PL_DOC_NULL;
+    if (!single) {
+        pl_doc_walk(&w, v);
+    }
+    if (t->kind == PL_DOC_ARRAY) {
+        pl_doc_walk(&times, t);
+    }
+    for (x.i = 0; x.i < n; x.i++) {
+        uint32_t *id = &b->id[b->n + x.i];
+        bool good = true;
+        x.doc = *v;
+        x.t = b->t[b->n + x.i];
+        if (!single && !pl_doc_step(&w, &none, &x.doc)) {
+            break;
+        }
+        if (t->kind == PL_DOC_ARRAY) {
+            good = pl_doc_step(&times, &none, &time) && pl_doc_time(&time, &x.t) == 0;
+        } else if (!has_t) {
+            good = at_step(start ? *start : c->now_ms, step, x.i, &x.t);
+        }
+        if (*id == BAD_VALUE && x.doc.kind == PL_DOC_MAP) {
+            *id = good ? HISTOGRAM : BAD_TIME;
+            if (good) {
+                pl_buf_add(out, &x, sizeof x);
+            }
+        }
+    }
+    return out->failed ? PL_ENOMEM : 0;
+}
+
+/** Add what was picked; the column's other rows are in the batch already. */
+static int add_picked(struct pl_push_ctx *c, uint32_t id)
+{
+    struct pl_ingest_histogram *s = &c->g->histogram;
+    int e = 0;
+    for (size_t at = 0; at < s->picked.n && e >= 0; at += sizeof(struct picked)) {
+        struct picked x;
+        struct pl_histogram h;
+        const char *why;
+        memcpy(&x, s->picked.p + at, sizeof x);
+        e = pl__histogram_doc(&x.doc, s, &h, &why);
+        if (e == PL_EINVAL) {
+            pl_report_reject(c->r, c->at, PL_REJECT_HISTOGRAM, 1, "element %zu: %s", x.i, why);
+            e = 0;
+        } else if (e >= 0) {
+            e = pl__histogram_add(c->b, c->r, c->at, id, x.t, &h);
+        }
+    }
+    return e;
+}
+
 int pl__push_columns(struct pl_push_ctx *c, uint32_t id, const struct pl_doc *t,
                      const struct pl_doc *v, const int64_t *start, int64_t step)
 {
     struct pl_batch *b = c->b;
     size_t n = 0, n_t = 0;
-    if (pl_doc_count(v, &n) < 0) {
+    bool map = v->kind == PL_DOC_MAP;
+    if (map) {
+        n = 1;
+    } else if (pl_doc_count(v, &n) < 0) {
         pl_report_reject(c->r, c->at, PL_REJECT_VALUE, 1, "\"v\" must be a number or a column");
         return 0;
     }
@@ -314,12 +400,18 @@ int pl__push_columns(struct pl_push_ctx *c, uint32_t id, const struct pl_doc *t,
         pl_report_reject(c->r, c->at, PL_REJECT_TIMESTAMP, n, "\"t\" must be ms or a column of ms");
         return 0;
     }
-    if (pl_doc_column_f64(v, b->v + b->n, n, ids, BAD_VALUE) < 0) {
+    if (map) {
+        ids[0] = BAD_VALUE; /* until it is looked into */
+    } else if (pl_doc_column_f64(v, b->v + b->n, n, ids, BAD_VALUE) < 0) {
         pl_report_reject(c->r, c->at, PL_REJECT_VALUE, n, "\"v\" must be a number or a column");
         return 0;
     }
+    pl_buf_clear(&c->g->histogram.picked);
+    if (any_bad(v, ids, n)) {
+        e = pick(c, t, v, n, start, step);
+    }
     keep_rows(c, n, false);
-    return 0;
+    return e < 0 ? e : add_picked(c, id);
 }
 
 int pl__push_series(struct pl_push_ctx *c, const struct pl_doc *entry)

@@ -9,6 +9,7 @@ struct pl_ingest_histogram {
     struct pl_buf counts[2]; /* double */
     struct pl_buf deltas[2]; /* int64: whole counts, summed up */
     struct pl_buf bounds;    /* double */
+    struct pl_buf picked;    /* push_entry.c: elements of a column that are histograms */
 };
 
 struct pl_ingest {

@@ -101,7 +101,7 @@ static const char *counts_wrong(const struct pl_histogram *h, const struct pl_hb
             return "a bucket has a negative count";
         }
         if (!h->floats && !is_whole(b->count[i])) {
-            return "the count of a bucket is too large";
+            return "the count of a bucket is not whole, or too large";
         }
         *total += b->count[i];
     }
@@ -123,7 +123,7 @@ int pl_histogram_check(const struct pl_histogram *h, const char **why)
         wrong = "a count is negative";
     }
     if (!wrong && !h->floats && (!is_whole(h->count) || !is_whole(h->zero_count))) {
-        wrong = "a count is too large";
+        wrong = "a count is not whole, or too large";
     }
     wrong = wrong ? wrong : counts_wrong(h, &h->pos, &total);
     wrong = wrong ? wrong : counts_wrong(h, &h->neg, &total);

@@ -73,7 +73,8 @@ size_t pl_embed_count(const struct pl_embed_selection *s);
  *  memory. */
 const char *pl_embed_labels(struct pl_embed_selection *s, size_t i);
 /** Samples of series i in [t0, t1]: times ascending and unique; columns of *n, borrowed until the
- *  next call with s. PL_EINVAL (i), PL_ECORRUPT, PL_ENOMEM. */
+ *  next call with s. Numbers only: native histograms, which a server may have stored, are left out.
+ * PL_EINVAL (i), PL_ECORRUPT, PL_ENOMEM. */
 int pl_embed_read(struct pl_embed_selection *s, size_t i, int64_t t0, int64_t t1, const int64_t **t,
                   const double **v, size_t *n);
 void pl_embed_selection_free(struct pl_embed_selection *s); /* before pl_embed_close */

@@ -52,6 +52,39 @@ def sample(ms, value):
     return b"\x09" + struct.pack("<d", value) + b"\x10" + varint(ms & (1 << 64) - 1)
 
 
+def zigzag(n):
+    return varint(n << 1 if n >= 0 else (-n << 1) - 1)
+
+
+def histogram(ms, h):
+    """prometheus.Histogram out of a map as docs/push.md has it."""
+    def double(number, value):
+        return varint(number << 3 | 1) + struct.pack("<d", value)
+
+    def deltas(counts):
+        return b"".join(zigzag(b - a) for a, b in zip([0] + counts, counts))
+
+    floats = h.get("floats", False)
+    out = double(2, h["count"]) if floats else b"\x08" + varint(h["count"])
+    out += double(3, h["sum"]) + b"\x20" + zigzag(h.get("schema", 0))
+    out += double(5, h.get("zero_threshold", 0))
+    zero = h.get("zero_count", 0)
+    out += double(7, zero) if floats else b"\x30" + varint(zero)
+    for sign, first in (("negative", 8), ("positive", 11)):
+        for offset, length in h.get(sign + "_spans", ()):
+            out += field(first, b"\x08" + zigzag(offset) + b"\x10" + varint(length))
+        counts = h.get(sign, [])
+        if floats:
+            out += field(first + 2, struct.pack(f"<{len(counts)}d", *counts))
+        else:
+            out += field(first + 1, deltas(counts))
+    out += b"\x70" + varint(("unknown", "yes", "no", "gauge").index(h.get("reset", "unknown")))
+    out += b"\x78" + varint(ms & (1 << 64) - 1)
+    if "bounds" in h:
+        out += field(16, struct.pack(f"<{len(h['bounds'])}d", *h["bounds"]))
+    return out
+
+
 METRIC_TYPES = {"unknown": 0, "counter": 1, "gauge": 2, "histogram": 3, "gaugehistogram": 4,
                 "summary": 5, "info": 6, "stateset": 7}
 
@@ -59,12 +92,14 @@ METRIC_TYPES = {"unknown": 0, "counter": 1, "gauge": 2, "histogram": 3, "gaugehi
 def write_request(series, metadata=()):
     """series: [(labels as dict or list of pairs, [(ms, value), ...])], perhaps with a third part,
     exemplars [(labels, ms, value), ...]. Labels of a dict are sorted, those of a list are sent as
-    they are. metadata: [(metric, type, help, unit)]."""
+    they are. A value that is a map is a native histogram.
+    metadata: [(metric, type, help, unit)]."""
     out = bytearray()
     for labels, samples, *more in series:
         pairs = sorted(labels.items()) if isinstance(labels, dict) else labels
         body = b"".join(field(1, text(1, k) + text(2, v)) for k, v in pairs)
-        body += b"".join(field(2, sample(ms, value)) for ms, value in samples)
+        body += b"".join(field(4, histogram(ms, value)) if isinstance(value, dict)
+                         else field(2, sample(ms, value)) for ms, value in samples)
         for exemplar, ms, value in (more[0] if more else ()):
             body += field(3, b"".join(field(1, text(1, k) + text(2, v))
                                       for k, v in exemplar.items())
