@@ -51,6 +51,11 @@ enum pl__op {
     PL__OPS(PL__OP_ENUM)
 #undef PL__OP_ENUM
 };
+/** Of a histogram, what is below or above a value. */
+static inline bool pl__op_trims(enum pl__op op)
+{
+    return op == PL__OP_TRIM_UPPER || op == PL__OP_TRIM_LOWER;
+}
 static inline bool pl__op_compares(enum pl__op op) { return op >= PL__OP_EQ && op <= PL__OP_GE; }
 static inline bool pl__op_set(enum pl__op op) { return op >= PL__OP_AND; }
 static inline bool pl__op_extension(enum pl__op op) { return op >= PL__OP_DEFAULT; }

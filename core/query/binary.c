@@ -115,12 +115,27 @@ static double apply_histogram(const struct pl__map *m, struct pl__worker *w, dou
     return pl__hist_op(w->ex, a, m->e, left ? k : boxed, left ? boxed : k, &keep, err);
 }
 
+/** Trimming is for histograms: floats have no result. */
+static void apply_trim(const struct pl__map *m, double *row, size_t steps)
+{
+    for (size_t s = 0; s < steps; s++) {
+        bool keep;
+        int err = 0;
+        if (!pl_is_absent(row[s])) {
+            row[s] = pl__hist_op(m->ex, NULL, m->e, row[s], m->a[s], &keep, &err);
+        }
+    }
+}
+
 static int vector_scalar(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                          struct pl__rows *out)
 {
     bool left = e->bin.l->type == PL__TYPE_SCALAR, compares = pl__op_compares(e->bin.op);
     struct pl__map m = {
-        .apply = compares ? apply_compare : apply_arithmetic,
+        .apply = compares                  ? apply_compare
+                 : pl__op_trims(e->bin.op) ? apply_trim
+                                           : apply_arithmetic,
+        .ex = ex,
         .which = (int)(compares && left ? mirrored(e->bin.op) : e->bin.op),
         .flag = compares ? e->bin.returns_bool : left,
         .hist = apply_histogram,
@@ -131,7 +146,7 @@ static int vector_scalar(struct pl__exec *ex, const struct pl__frame *f, struct 
     if (err < 0) {
         return err;
     }
-    if (!compares || e->bin.returns_bool) {
+    if ((!compares && !pl__op_trims(e->bin.op)) || e->bin.returns_bool) {
         err = pl__rows_drop_names(ex, out, e->at);
     }
     err = err < 0 ? err : pl__rows_map(ex, out, &m);
@@ -145,7 +160,7 @@ static int scalar_scalar(struct pl__exec *ex, const struct pl__frame *f, struct 
                          struct pl__rows *out)
 {
     const double *b;
-    if (e->bin.op == PL__OP_TRIM_UPPER || e->bin.op == PL__OP_TRIM_LOWER) {
+    if (pl__op_trims(e->bin.op)) {
         return pl__error(ex, PL_EINVAL, e->at, "operator \"%s\" not allowed for Scalar operations",
                          pl__op_text(e->bin.op));
     }

@@ -5,7 +5,8 @@
 
 #define SAMPLES_TOLD 16384 /* a worker keeps so many to itself before it counts them for all */
 
-#define TIME_MAX 900000000000000000ll /* ms; keeps sums of times and ranges within 64 bits */
+#define HISTOGRAM_BEFORE 900000 /* ms: so far back a sample counts as the one before */
+#define TIME_MAX         900000000000000000ll /* ms; keeps sums of times and ranges within 64 bits */
 
 struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f,
                          const struct pl__when *w)
@@ -193,6 +194,19 @@ static int read_inner(struct pl__worker *w, size_t i)
     return w->hist_cols ? pl__hist_forget(w) : 0;
 }
 
+static void drop_before(struct pl_columns *c, int64_t t0)
+{
+    size_t k = 0;
+    while (k < c->n && c->t[k] < t0) {
+        k++;
+    }
+    if (k > 0) {
+        c->n -= k;
+        memmove(c->t, c->t + k, c->n * sizeof *c->t);
+        memmove(c->v, c->v + k, c->n * sizeof *c->v);
+    }
+}
+
 int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
 {
     const struct pl__cols *c = w->cols;
@@ -207,8 +221,14 @@ int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
     if (limit && used >= limit) {
         return PL_ELIMIT;
     }
-    int err =
-        ex->src->ops->read(w->reader, i, c->t0, c->t1, limit ? (size_t)(limit - used) : 0, &w->col);
+    size_t most = limit ? (size_t)(limit - used) : 0;
+    int64_t before = w->hist_before ? HISTOGRAM_BEFORE : 0;
+    int err = ex->src->ops->read(w->reader, i, c->t0 - before, c->t1, most, &w->col);
+    if (w->col.h.n && !before && err >= 0) { /* the first one's hint is about the one before it */
+        w->hist_before = true;               /* of those to come, too: mostly they are alike */
+        before = HISTOGRAM_BEFORE;
+        err = ex->src->ops->read(w->reader, i, c->t0 - before, c->t1, most, &w->col);
+    }
     if (err == PL_ECORRUPT) { /* the rest is in col; the store has said where */
         ex->damaged = true;
         err = 0;
@@ -216,13 +236,16 @@ int pl__cols_read(struct pl__worker *w, size_t i, bool raw)
     if (err < 0) {
         return err;
     }
-    w->samples += w->col.n;
-    err = pl__hist_read(w);
+    err = pl__hist_read(w, c->t0);
     if (err == PL_ECORRUPT) {
         ex->damaged = true;
     } else if (err < 0) {
         return err;
     }
+    if (before) {
+        drop_before(&w->col, c->t0);
+    }
+    w->samples += w->col.n;
     if (raw) {
         return 0;
     }

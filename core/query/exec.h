@@ -144,6 +144,7 @@ struct pl__worker {
     struct pl_rate_plan plan;
     double *plan_memory;
     bool hist_cols, hist; /* histograms among the columns; in the row */
+    bool hist_before;     /* there were some: read what is before them, too */
     struct pl__heap *heap;
     struct pl_arena tmp; /* of one row */
 };
@@ -220,6 +221,7 @@ struct pl__map {
     double (*hist)(const struct pl__map *m, struct pl__worker *w, double boxed, size_t step,
                    int *err);
     const struct pl_expr *e;
+    struct pl__exec *ex;
     const double *a, *b; /* per step, in the arena */
     int64_t start, step; /* times of the steps, ms */
     int which;

@@ -121,7 +121,7 @@ static int settle(struct pl_arena *a, double *v, const struct pl_histogram *befo
     return 0;
 }
 
-int pl__hist_read(struct pl__worker *w)
+int pl__hist_read(struct pl__worker *w, int64_t t0)
 {
     struct pl_columns *c = &w->col;
     bool memory = w->ex->src->ops->boxed;
@@ -157,7 +157,7 @@ int pl__hist_read(struct pl__worker *w)
             own->reset = pl__hist_hint(h, before);
         }
         before = h;
-        if (w->cols->hist_stats) {
+        if (w->cols->hist_stats && c->t[i] >= t0) {
             if ((err = settle(a, &c->v[i], settled)) < 0) {
                 return err;
             }

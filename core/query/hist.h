@@ -35,8 +35,9 @@ static inline bool pl__any_histogram(const double *v, size_t n)
     return any;
 }
 /** Boxed values of the columns just read become pointers, with the reset hint that Prometheus' own
- *  storage would give them. Sets hist_cols. PL_ECORRUPT, PL_ENOMEM. */
-int pl__hist_read(struct pl__worker *w);
+ *  storage would give them. Samples before t0 are there for that only. Sets hist_cols. PL_ECORRUPT,
+ * PL_ENOMEM. */
+int pl__hist_read(struct pl__worker *w, int64_t t0);
 
 /** Of steps of a subquery nothing is known of resets: make the hints unknown. PL_ENOMEM. */
 int pl__hist_forget(struct pl__worker *w);

@@ -77,8 +77,11 @@ double pl__hist_op(struct pl__exec *ex, struct pl_arena *a, const struct pl_expr
             return incompatible(ex, e, l, r, keep);
         }
     }
-    if (op == PL__OP_MUL) {
+    if (op == PL__OP_MUL && (hl || hr)) {
         return boxed(pl_histogram_scaled(a, hl ? hl : hr, hl ? r : l, false, true), err);
+    }
+    if (hl && pl__op_trims(op)) {
+        return boxed(pl_histogram_trim(a, hl, r, op == PL__OP_TRIM_LOWER), err);
     }
     if (op == PL__OP_DIV && hl) {
         return boxed(pl_histogram_scaled(a, hl, r, true, true), err);

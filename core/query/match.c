@@ -87,7 +87,8 @@ struct match {
     uint8_t *seen, *any; /* per step */
     bool any_known;
     bool hist; /* a side may hold histograms */
-    int err;   /* of their arithmetic */
+    bool trims;
+    int err; /* of their arithmetic */
     struct pl__rows *out;
     size_t n_out;
     uint32_t *from; /* many row of each row of out; NONE: filled */
@@ -212,7 +213,7 @@ static void combine(struct match *x, const double *many, const double *one, doub
             continue;
         }
         double l = x->swapped ? b : a, r = x->swapped ? a : b;
-        if (x->hist && (pl_is_histogram(l) || pl_is_histogram(r))) {
+        if (x->trims || (x->hist && (pl_is_histogram(l) || pl_is_histogram(r)))) {
             to[s] = combine_histograms(x, l, r);
             continue;
         }
@@ -399,7 +400,9 @@ int pl__eval_match(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows
         .names = pl__match_names(ex, m),
         .out = out,
         .hist = l->hist || r->hist,
-        .drop_name = !pl__op_compares(e->bin.op) || e->bin.returns_bool,
+        .trims = pl__op_trims(e->bin.op),
+        .drop_name =
+            (!pl__op_compares(e->bin.op) && !pl__op_trims(e->bin.op)) || e->bin.returns_bool,
         .fill_one = swapped ? m->fill_l : m->fill_r,
         .fill_many = swapped ? m->fill_r : m->fill_l,
         .one_value = swapped ? m->fill_left : m->fill_right,
