@@ -44,7 +44,7 @@ struct request {
     const struct pl_query_conf *c;
     const struct pl_source *src;
     pl_str text;
-    int64_t start, step;
+    int64_t start, end, step; /* end need not be the time of a step: `@ end()` asks for it */
     size_t n;
     struct pl_query_mark mark;
     struct pl_query_error *err;
@@ -441,8 +441,9 @@ static int give(const struct request *q, const struct steps *s, struct pl_result
 
 static int evaluate(struct request *q, struct part *p)
 {
-    return pl_source_range(q->c, q->src, q->text, time_of(q, (int64_t)p->from),
-                           time_of(q, (int64_t)p->to - 1), q->step, &p->result, q->err);
+    int64_t end = p->to == q->n ? q->end : time_of(q, (int64_t)p->to - 1);
+    return pl_source_range(q->c, q->src, q->text, time_of(q, (int64_t)p->from), end, q->step,
+                           &p->result, q->err);
 }
 
 /** May a matrix be made of it? */
@@ -555,7 +556,8 @@ int pl__cached_range(const struct pl_query_conf *c, const struct pl_source *src,
                      int64_t start, int64_t end, int64_t step, struct pl_result *out,
                      struct pl_query_error *err)
 {
-    struct request q = {.c = c, .src = src, .text = text, .start = start, .step = step, .err = err};
+    struct request q = {.c = c, .src = src, .text = text, .err = err};
+    q.start = start, q.end = end, q.step = step;
     struct pl_buf key = PL_BUF_INIT;
     uint64_t n = step > 0 && end >= start ? ((uint64_t)end - (uint64_t)start) / (uint64_t)step : 0;
     q.n = (size_t)n + 1;

@@ -69,17 +69,35 @@ def ask(client, text, when):
         key = tuple(sorted(one["metric"].items()))
         if key in out:
             return "twice", key, ""
-        if "value" not in one and "values" not in one:
-            continue               # 2.42 names series of a subquery that have no sample
-        out[key] = samples(one["values"] if "values" in one else [one["value"]])
+        found = samples(points(one, "value")) | histograms(points(one, "histogram"))
+        if found:                  # 2.42 names series of a subquery that have no sample
+            out[key] = found
     return kind, out, ""
+
+
+def points(one, what):
+    return one.get(what + "s", []) + ([one[what]] if what in one else [])
 
 
 def samples(pairs):
     return {round(t * 1000): float(v) for t, v in pairs}
 
 
+def histograms(pairs):
+    """A histogram is a dict: "count", "sum", and each bucket's count by its bounds."""
+    return {round(t * 1000): {
+        "count": float(h["count"]), "sum": float(h["sum"]),
+        **{(side, float(low), float(high)): float(count)
+           for side, low, high, count in h.get("buckets", [])}} for t, h in pairs}
+
+
 def same_number(a, b):
+    if isinstance(a, dict) or isinstance(b, dict):
+        if not (isinstance(a, dict) and isinstance(b, dict)):
+            return False
+        least = RELATIVE * max(abs(a["count"]), abs(b["count"]))  # what cancels out is not there
+        return all(math.isclose(a.get(k, 0.0), b.get(k, 0.0), rel_tol=RELATIVE, abs_tol=least)
+                   for k in a.keys() | b.keys())
     return (a == b or (math.isnan(a) and math.isnan(b))
             or math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE))
 
@@ -107,7 +125,8 @@ class Pair:
 
     def __init__(self, seed):
         self.ours = perilune.Server("--retention", "0", "--durability", "process")
-        self.theirs = peers.prometheus({}, receiver=True)
+        self.theirs = peers.prometheus({}, receiver=True,
+                                       flags=["--enable-feature=native-histograms"])
         series = generate.data(random.Random(seed))
         send(self.theirs.client, series)
         send(self.ours.client, series, lambda: self.ours.client.expect(

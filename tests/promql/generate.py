@@ -14,6 +14,7 @@ products, minima, maxima and counts.
 """
 import math
 import random
+import struct
 
 BASE_MS = 1_709_243_400_000        # 2024-02-29T21:50:00Z: a leap day ends in the data
 SPAN_S = 8400                      # less than 2 h 20 min: one block of Prometheus' head
@@ -66,8 +67,42 @@ def gauge(rng, kind, odd=0.0):
     return out
 
 
+def native(rng, kind, gauge_like=False):
+    """Native histograms: buckets that come to be populated, resets; all counts far from zero, so that
+    no extrapolation ends there (there 3 does otherwise)."""
+    schema, offset, width = rng.choice((0, 1, 3)), rng.randrange(-3, 3), rng.randrange(2, 7)
+    counts = [rng.randrange(400, 900) for _ in range(width)]
+    negative = [rng.randrange(400, 900) for _ in range(rng.choice((0, 2)))]
+    zero, total, out = rng.randrange(400, 900), rng.randrange(4000, 9000) * 0.25, []
+    for t in times(rng, kind):
+        change = rng.random()
+        if change < 0.008:
+            counts, negative = [c // 2 for c in counts], [c // 2 for c in negative]
+            zero, total = zero // 2, total // 2
+        elif change < 0.02 and len(counts) < 9:
+            counts.append(rng.randrange(1, 4))
+        else:
+            for column in (counts, negative):
+                for i, c in enumerate(column):
+                    column[i] = max(0, c + rng.choice((0, 0, 1, 3)) - (gauge_like and 2))
+            zero += rng.choice((0, 1))
+            total += rng.randrange(0, 40) * 0.25
+        if rng.random() < 0.004:
+            out.append((t, {"count": 0, "sum": struct.unpack("<d", struct.pack("<Q", STALE))[0]}))
+            continue
+        cut = rng.randrange(1, len(counts))          # the same buckets, in one span or two
+        spans = [[offset, cut], [0, len(counts) - cut]] if rng.random() < 0.3 else [
+            [offset, len(counts)]]
+        out.append((t, {
+            "schema": schema, "count": sum(counts) + sum(negative) + zero, "sum": total,
+            "zero_threshold": 2.0 ** -10, "zero_count": zero, "positive_spans": spans,
+            "positive": list(counts), "negative_spans": [[1, len(negative)]] if negative else [],
+            "negative": list(negative), "reset": "gauge" if gauge_like else "unknown"}))
+    return out
+
+
 def data(rng):
-    """[(labels, [(ms, float or "stale")])]."""
+    """[(labels, [(ms, float, histogram or "stale")])]."""
     out = []
     kinds = ("whole", "plain", "jitter", "irregular", "sparse")
 
@@ -117,6 +152,11 @@ def data(rng):
             for le, column in points.items():
                 add("lat_bucket", {"job": job, "instance": instance, "le": le}, column)
             add("lat_count", {"job": job, "instance": instance}, points["+Inf"])
+    for job in ("api", "db"):
+        for i, instance in enumerate(("a:1", "b:2", "c:3")):
+            labels = {"job": job, "instance": instance}
+            add("dur", labels, native(rng, rng.choice(kinds)))
+            add("size", labels, native(rng, kinds[i], True))
     # No +Inf, not monotonic, a bound that is no number, only one bucket.
     for kind, bounds in (("open", (("1", 100.0), ("2", 200.0))),
                          ("falls", (("1", 300.0), ("2", 200.0), ("4", 500.0), ("+Inf", 450.0))),
@@ -132,7 +172,7 @@ def data(rng):
 # --- queries ---
 
 class Node:
-    """An expression: type v(ector), s(calar), m(atrix), text of strings, positions of `kids`, and
+    """An expression: type v(ector), s(calar), m(atrix), vector of h(istograms), text of strings, positions of `kids`, and
     names of `parts` that may be left out (strings, as ("name",))."""
 
     def __init__(self, kind, form, kids=(), parts=None, subquery=False):
@@ -181,11 +221,13 @@ class Node:
                 yield self.with_kid(i, less)
 
 
+NATIVE = ("dur", "size")
 COUNTERS = ("req_total", "err_total", "lat_bucket", "lat_count")
 LABELS = {"req_total": ("job", "instance", "code"), "err_total": ("job", "instance"),
           "build_info": ("job", "instance", "version"), "temp": ("zone", "kind"),
           "odd": ("kind",), "lone": (), "lat_bucket": ("job", "instance", "le"),
           "lat_count": ("job", "instance"), "bad_bucket": ("kind", "le")}
+NATIVE_LABELS = ("job", "instance")
 VALUES = {"job": ("api", "db"), "instance": ("a:1", "b:2", "c:3"), "code": ("200", "404", "500"),
           "version": ("1.0", "1.1"), "zone": ("eu", "us", "ü \\\"\\\\"),
           "kind": ("whole", "plain", "jitter", "irregular", "sparse", "mixed", "nan", "inf",
@@ -445,6 +487,47 @@ class Generator:
                          [self.selector(("lat_bucket",), "m", f"[{self.seconds(60, 1200)}]")])))()
         return Node("v", ["histogram_quantile(", 0, ", ", 1, ")"], [self.quantile(), kid])
 
+    def native(self, depth):
+        """A vector of native histograms, of what 2.42 can do with them (its last_over_time and
+        label_replace make zeros of them). Interpolation inside of a
+        bucket is another in 3, so bounds of fractions are those of buckets."""
+        name = self.pick(NATIVE)
+
+        def select(kind, window=""):
+            parts = self.modifiers()
+            parts["m0"] = self.matcher(self.pick(NATIVE_LABELS)) if self.chance(0.4) else ""
+            return Node(kind, [name, "{", ("m0",), "}", window, ("offset",), ("at",)], (), parts)
+
+        def rate():
+            function = self.pick(("rate", "increase", "delta") if name == "dur" else ("delta",))
+            return Node("h", [f"{function}(", 0, ")"],
+                        [select("m", f"[{self.seconds(60, 1800)}]")])
+
+        if depth <= 0:
+            return self.pick((lambda: select("h"), rate))()
+        return self.pick((
+            rate, rate, lambda: select("h"),
+            lambda: Node("h", ["sum", ("by",), "(", 0, ")"], [self.native(depth - 1)],
+                         {"by": self.grouping(NATIVE_LABELS) if self.chance(0.75) else ""}),
+            lambda: Node("h", ["(", 0, self.pick((" and ", " or ", " unless ")), ("on",), 1, ")"],
+                         [self.native(depth - 1), self.native(depth - 1)],
+                         {"on": self.pick(("", "on (job) ", "on () "))})))()
+
+    def of_native(self, depth):
+        """Floats that come of native histograms."""
+        bounds = ("-Inf", "-4", "-1", "0", "1", "2", "4", "Inf")
+        low = self.rng.randrange(len(bounds) - 1)
+        return self.pick((
+            lambda: Node("v", ["histogram_count(", 0, ")"], [self.native(depth - 1)]),
+            lambda: Node("v", ["histogram_sum(", 0, ")"], [self.native(depth - 1)]),
+            lambda: Node("v", [f"histogram_fraction({bounds[low]}, ",
+                               f"{self.pick(bounds[low + 1:])}, ", 0, ")"],
+                         [self.native(depth - 1)]),
+            lambda: Node("v", [self.pick(("count", "group")), ("by",), "(", 0, ")"],
+                         [self.native(depth - 1)],
+                         {"by": self.grouping(NATIVE_LABELS) if self.chance(0.75) else ""}),
+            lambda: Node("v", ["absent(", 0, ")"], [self.native(depth - 1)])))()
+
     def query(self):
         """(Node, time in ms) of an instant query, or (Node, (start, end, step) in ms)."""
         def at():
@@ -453,9 +536,12 @@ class Generator:
         if self.chance(0.5):
             r = self.rng.random()
             node = (self.scalar(depth) if r < 0.03 else self.matrix(depth, False) if r < 0.08
+                    else self.native(depth) if r < 0.14 else self.of_native(depth) if r < 0.2
                     else self.vector(depth))
             return node, at()
         step = self.pick((5, 15, 30, 60, 77, 300, 601)) * 1000
         start = at()
-        node = self.scalar(depth) if self.chance(0.03) else self.vector(depth)
+        r = self.rng.random()
+        node = (self.scalar(depth) if r < 0.03 else self.native(depth) if r < 0.09
+                else self.of_native(depth) if r < 0.15 else self.vector(depth))
         return node, (start, start + step * self.rng.randrange(0, 40) + self.pick((0, 3000)), step)
