@@ -119,3 +119,41 @@ void pl__ep_backup(struct pl_api *a, struct pl_http_req *req)
     struct pl_job_args with = {.text = dir};
     pl__job_start(a, req, a->conf.tasks, false, work_backup, &with);
 }
+
+/* A backup under the data directory, as Prometheus names it: 20240102T030405Z-0123456789abcdef. */
+static void work_snapshot(struct pl_job *job)
+{
+    struct pl_api *a = job->api;
+    struct pl_buf name = PL_BUF_INIT, dir = PL_BUF_INIT;
+    struct pl_buf when = PL_BUF_INIT;
+    int64_t now = pl_now_ms(a->conf.clock), unique[2] = {now, pl_mono_ns(a->conf.clock)};
+    pl_time_text(now, &when); /* 2024-01-02T03:04:05.678Z */
+    for (size_t i = 0; i < 19 && i < when.n; i++) {
+        if (when.p[i] != '-' && when.p[i] != ':') {
+            pl_buf_u8(&name, when.p[i]);
+        }
+    }
+    pl_buf_f(&name, "Z-%016llx",
+             (unsigned long long)(pl_hash64(unique, sizeof(unique), 0) & INT64_MAX));
+    pl_buf_f(&dir, "%s/snapshots/%.*s%c", a->conf.data_dir, PL_PRS(pl_buf_view(&name)), 0);
+    a->backup_done = a->backup_total = 0;
+    int e = dir.failed ? PL_ENOMEM : pl_store_backup(a->conf.store, (char *)dir.p, progress, a);
+    if (e < 0) {
+        finish(job, e == PL_ENOTFOUND ? PL_EIO : e, "create snapshot");
+    } else {
+        pl_buf_f(&job->out, "{\"status\":\"success\",\"data\":{\"name\":\"%.*s\"}}",
+                 PL_PRS(pl_buf_view(&name)));
+    }
+    pl_buf_fini(&when);
+    pl_buf_fini(&name);
+    pl_buf_fini(&dir);
+}
+
+void pl__ep_snapshot(struct pl_api *a, struct pl_http_req *req)
+{
+    if (!a->conf.data_dir) {
+        pl__reply_error(req, PL_EINVAL, "there is no data directory to put it in");
+    } else if (pl__bool_param(req, "skip_head")) { /* what is in the head is flushed either way */
+        start(a, req, work_snapshot);
+    }
+}

@@ -111,12 +111,22 @@ static void not_found(struct pl_http_req *req, unsigned allowed)
     }
 }
 
+/* As Prometheus: only who names an origin hears of it. */
+static void cors(struct pl_http_req *req)
+{
+    if (pl_http_header(req, "Origin").p) {
+        pl_http_reply_header(req, "Access-Control-Allow-Origin", PL_STR("*"));
+        pl_http_reply_header(req, "Access-Control-Expose-Headers", PL_STR("Date"));
+        pl_http_reply_header(req, "Vary", PL_STR("Origin"));
+    }
+}
+
 static void request(void *ctx, struct pl_http_req *req)
 {
     struct pl_api *a = ctx;
     unsigned allowed;
     const struct pl_route *r = find_route(req, &allowed);
-    pl_http_reply_header(req, "Access-Control-Allow-Origin", PL_STR("*"));
+    cors(req);
     if (!r) {
         not_found(req, allowed);
     } else {

@@ -10,6 +10,7 @@
 struct pl_api;
 struct pl_api_conf {
     struct pl_store *store;
+    const char *data_dir; /* snapshots go to snapshots/ in it */
     struct pl_net *net;
     struct pl_pool *pool;  /* queries */
     struct pl_pool *tasks; /* flush, compact, backup: one thread */

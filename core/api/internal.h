@@ -68,6 +68,8 @@ bool pl__duration_param(struct pl_http_req *req, const char *name, int64_t *out_
 bool pl__u64_param(struct pl_http_req *req, const char *name, uint64_t *out);
 /** A limit in Prometheus' words: 0 (the default) is none, negative ones are refused. */
 bool pl__limit_param(struct pl_http_req *req, const char *name, uint64_t *out);
+/** Is a parameter a boolean, as Go takes it, or absent? */
+bool pl__bool_param(struct pl_http_req *req, const char *name);
 /** The i-th segment (0-based) of the path. */
 pl_str pl__segment(pl_str path, size_t i);
 /** The name behind `U__...` (Prometheus' escaping in paths); series.c. */
@@ -197,6 +199,10 @@ void pl__active_add(struct pl_job *job);
 void pl__active_remove(struct pl_job *job);
 
 #define PL__TRUNCATED "results truncated due to limit" /* Prometheus' words */
+/** Order of label sets: label by label. federate.c */
+int pl__canon_cmp(pl_str x, pl_str y);
+/** A number as Go prints it with %g, shortest: 1e+06. At most 2 * PL_NUMBER_MAX. */
+size_t pl__number_g(double v, char *out);
 void pl__labels_json(struct pl_buf *out, pl_str canon);
 
 /* endpoints */
@@ -209,6 +215,15 @@ void pl__ep_push_session(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_exemplars(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_federate(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_config(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_walreplay(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_snapshot(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_targets_metadata(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_scrape_pools(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_alertmanagers(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_notifications(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_lifecycle(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_queries(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_kill(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_format_query(struct pl_api *a, struct pl_http_req *req);

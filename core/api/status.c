@@ -1,22 +1,23 @@
-/* /-/healthy, /-/ready, /metrics, /api/v1/status, rules, alerts, targets. Thread: loops; nothing
+/* /-/healthy, /-/ready, /metrics, /api/v1/status. Thread: loops; nothing
  * here blocks for long. */
 #include "core/api/internal.h"
 #include "perilune/version.h"
+#include <fcntl.h>
 #include <unistd.h>
 
 void pl__ep_healthy(struct pl_api *a, struct pl_http_req *req)
 {
     (void)a;
-    pl_http_reply_text(req, 200, "Perilune is healthy.\n");
+    pl_http_reply_text(req, 200, "Perilune Server is Healthy.\n");
 }
 
 void pl__ep_ready(struct pl_api *a, struct pl_http_req *req)
 {
     if (a->ready) {
-        pl_http_reply_text(req, 200, "Perilune is ready.\n");
+        pl_http_reply_text(req, 200, "Perilune Server is Ready.\n");
     } else {
         pl_http_reply_header(req, "Retry-After", PL_STR("1"));
-        pl_http_reply_text(req, 503, "Perilune is starting or stopping.\n");
+        pl_http_reply_text(req, 503, "Service Unavailable: starting or stopping.\n");
     }
 }
 
@@ -49,32 +50,6 @@ static void int_field(struct pl_json_w *w, const char *key, int64_t value)
     pl_json_i64(w, value);
 }
 
-/* What Prometheus answers when it has none of these; Grafana asks. */
-static void none(struct pl_http_req *req, const char *data)
-{
-    struct pl_buf out = PL_BUF_INIT;
-    pl_buf_f(&out, "{\"status\":\"success\",\"data\":%s}", data);
-    pl__reply_json(req, 200, &out);
-}
-
-void pl__ep_rules(struct pl_api *a, struct pl_http_req *req)
-{
-    (void)a;
-    none(req, "{\"groups\":[]}");
-}
-
-void pl__ep_alerts(struct pl_api *a, struct pl_http_req *req)
-{
-    (void)a;
-    none(req, "{\"alerts\":[]}");
-}
-
-void pl__ep_targets(struct pl_api *a, struct pl_http_req *req)
-{
-    (void)a;
-    none(req, "{\"activeTargets\":[],\"droppedTargets\":[]}");
-}
-
 void pl__ep_buildinfo(struct pl_api *a, struct pl_http_req *req)
 {
     struct pl_buf out = PL_BUF_INIT;
@@ -93,20 +68,140 @@ void pl__ep_buildinfo(struct pl_api *a, struct pl_http_req *req)
     pl__reply_json(req, 200, &out);
 }
 
+static void time_field(struct pl_json_w *w, const char *key, int64_t ms)
+{
+    struct pl_buf text = PL_BUF_INIT;
+    pl_time_text(ms, &text);
+    pl_json_key(w, key);
+    pl_json_str(w, pl_buf_view(&text));
+    pl_buf_fini(&text);
+}
+
+/* Threads of this process: the 20th field of /proc/self/stat, behind the name's parenthesis. */
+static int64_t threads(void)
+{
+    char text[512];
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text));
+    int64_t found = 0;
+    pl_str rest = pl_str_mem(text, n > 0 ? (size_t)n : 0);
+    if (fd >= 0) {
+        close(fd);
+    }
+    const char *name_end = rest.n ? memrchr(rest.p, ')', rest.n) : NULL;
+    if (name_end) {
+        rest = pl_str_mem(name_end, (size_t)(rest.p + rest.n - name_end));
+        for (int i = 0; i < 18; i++) {
+            pl_str_cut(&rest, ' ');
+        }
+        pl_str_i64(pl_str_cut(&rest, ' '), &found);
+    }
+    return found;
+}
+
+/* A setting by its name, from the object of all of them. The caller frees out. */
+static bool setting(struct pl_api *a, const char *name, struct pl_buf *out)
+{
+    struct pl_buf json = PL_BUF_INIT;
+    struct pl_json_r r;
+    bool found = false, wanted = false;
+    if (!a->conf.flags) {
+        return false;
+    }
+    a->conf.flags(a->conf.ctx, &json);
+    pl_json_r_init(&r, pl_buf_view(&json));
+    for (enum pl_json_tok t;
+         (t = pl_json_next(&r)) != PL_JSON_END && t != PL_JSON_ERROR && !found;) {
+        if (t == PL_JSON_KEY) {
+            wanted = pl_str_eq(r.str, pl_str_c(name));
+        } else if (t == PL_JSON_STR && wanted) {
+            pl_buf_str(out, r.str);
+            found = true;
+        }
+    }
+    pl_json_r_fini(&r);
+    pl_buf_fini(&json);
+    return found;
+}
+
+static void retention(struct pl_api *a, struct pl_json_w *w)
+{
+    struct pl_buf text = PL_BUF_INIT;
+    setting(a, "retention", &text);
+    pl_json_key(w, "storageRetention");
+    pl_json_str(w, pl_buf_view(&text));
+    pl_buf_fini(&text);
+}
+
+void pl__ep_config(struct pl_api *a, struct pl_http_req *req)
+{
+    struct pl_buf out = PL_BUF_INIT, json = PL_BUF_INIT, yaml = PL_BUF_INIT;
+    struct pl_json_r r;
+    if (a->conf.flags) {
+        a->conf.flags(a->conf.ctx, &json);
+    }
+    struct pl_json_w value = pl_json_w(&yaml);
+    pl_json_r_init(&r, pl_buf_view(&json));
+    for (enum pl_json_tok t; (t = pl_json_next(&r)) != PL_JSON_END && t != PL_JSON_ERROR;) {
+        if (t == PL_JSON_KEY) {
+            pl_buf_str(&yaml, r.str);
+            pl_buf_z(&yaml, ": ");
+        } else if (t == PL_JSON_STR) { /* a string of JSON is one of YAML */
+            value.comma = false;
+            pl_json_str(&value, r.str);
+            pl_buf_u8(&yaml, '\n');
+        }
+    }
+    pl_json_r_fini(&r);
+    struct pl_json_w w = begin(&out);
+    pl_json_obj(&w);
+    pl_json_key(&w, "yaml");
+    pl_json_str(&w, pl_buf_view(&yaml));
+    pl_json_obj_end(&w);
+    pl_json_obj_end(&w);
+    pl_buf_fini(&json);
+    pl_buf_fini(&yaml);
+    pl__reply_json(req, 200, &out);
+}
+
+void pl__ep_walreplay(struct pl_api *a, struct pl_http_req *req)
+{
+    struct pl_buf out = PL_BUF_INIT;
+    struct pl_json_w w = begin(&out);
+    struct pl_store_stats s = {0};
+    pl_store_stats(a->conf.store, &s); /* we listen when all of it was read */
+    pl_json_obj(&w);
+    int_field(&w, "min", (int64_t)s.flushed_seq);
+    int_field(&w, "max", (int64_t)s.journal_seq);
+    int_field(&w, "current", (int64_t)s.journal_seq);
+    text_field(&w, "state", "done");
+    pl_json_obj_end(&w);
+    pl_json_obj_end(&w);
+    pl__reply_json(req, 200, &out);
+}
+
 void pl__ep_runtimeinfo(struct pl_api *a, struct pl_http_req *req)
 {
     struct pl_buf out = PL_BUF_INIT;
     struct pl_json_w w = begin(&out);
     struct pl_store_stats s = {0};
-    struct pl_buf text = PL_BUF_INIT;
-    char cwd[4096];
+    char cwd[4096], host[256] = "";
     pl_store_stats(a->conf.store, &s);
     pl_json_obj(&w);
-    pl_json_key(&w, "startTime");
-    pl_time_text(a->started_ms, &text);
-    pl_json_str(&w, pl_buf_view(&text));
-    pl_buf_fini(&text);
+    time_field(&w, "startTime", a->started_ms);
     text_field(&w, "CWD", getcwd(cwd, sizeof(cwd)) ? cwd : "");
+    text_field(&w, "hostname", gethostname(host, sizeof(host)) == 0 ? host : "");
+    time_field(&w, "serverTime", pl_now_ms(a->conf.clock));
+    pl_json_key(&w, "reloadConfigSuccess"); /* settings are read once, at the start */
+    pl_json_bool(&w, true);
+    time_field(&w, "lastConfigTime", a->started_ms);
+    int_field(&w, "corruptionCount", 0);
+    int_field(&w, "goroutineCount", threads());
+    int_field(&w, "GOMAXPROCS", sysconf(_SC_NPROCESSORS_ONLN));
+    int_field(&w, "GOMEMLIMIT", INT64_MAX);
+    text_field(&w, "GOGC", "");
+    text_field(&w, "GODEBUG", "");
+    retention(a, &w);
     int_field(&w, "loops", (int64_t)a->n_loops);
     int_field(&w, "journalSequence", (int64_t)s.journal_seq);
     int_field(&w, "flushedSequence", (int64_t)s.flushed_seq);
@@ -132,50 +227,4 @@ void pl__ep_flags(struct pl_api *a, struct pl_http_req *req)
     w.comma = true;
     pl_json_obj_end(&w);
     pl__reply_json(req, 200, &out);
-}
-
-static void work_tsdb(struct pl_job *job)
-{
-    struct pl_store_stats s = {0};
-    int e = pl_tenant_stats(job->args.tenant, &s);
-    if (e < 0) {
-        pl__job_error(job, e, "%s", pl_err_text(e));
-        return;
-    }
-    bool empty = s.t_min > s.t_max;
-    struct pl_json_w w = begin(&job->out);
-    pl_json_obj(&w);
-    pl_json_key(&w, "headStats");
-    pl_json_obj(&w);
-    int_field(&w, "numSeries", (int64_t)s.n_series);
-    int_field(&w, "numSamples", (int64_t)s.n_head_samples);
-    int_field(&w, "bytes", (int64_t)s.head_bytes);
-    int_field(&w, "seriesBytes", (int64_t)s.series_bytes);
-    int_field(&w, "minTime", empty ? 0 : s.t_min);
-    int_field(&w, "maxTime", empty ? 0 : s.t_max);
-    pl_json_obj_end(&w);
-    pl_json_key(&w, "partitionStats");
-    pl_json_obj(&w);
-    int_field(&w, "numSamples", (int64_t)s.n_samples);
-    int_field(&w, "numChunks", (int64_t)s.n_chunks);
-    int_field(&w, "numPartitions", (int64_t)s.n_partitions);
-    int_field(&w, "numRuns", (int64_t)s.n_runs);
-    int_field(&w, "diskBytes", (int64_t)s.disk_bytes);
-    pl_json_obj_end(&w);
-    pl_json_key(&w, "journalStats");
-    pl_json_obj(&w);
-    int_field(&w, "bytes", (int64_t)s.journal_bytes);
-    int_field(&w, "sequence", (int64_t)s.journal_seq);
-    int_field(&w, "flushedSequence", (int64_t)s.flushed_seq);
-    pl_json_obj_end(&w);
-    pl_json_obj_end(&w);
-    pl_json_obj_end(&w);
-}
-
-void pl__ep_tsdb(struct pl_api *a, struct pl_http_req *req)
-{
-    struct pl_job_args args = {0};
-    if (pl__tenant(a, req, false, &args.tenant)) {
-        pl__job_start(a, req, a->conf.pool, true, work_tsdb, &args);
-    }
 }

@@ -165,6 +165,7 @@ static int open_api(struct server *s)
     }
     struct pl_api_conf conf = {
         .store = s->store,
+        .data_dir = c->data,
         .net = s->net,
         .pool = s->queries,
         .tasks = s->tasks,

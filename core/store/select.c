@@ -249,3 +249,9 @@ int pl_tenant_metadata(struct pl_tenant *t, pl_str metric,
 {
     return pl_metadata_table_each(t->metadata, metric, each, ctx);
 }
+
+int pl_tenant_index_stats(struct pl_tenant *t, size_t limit, struct pl_arena *a,
+                          struct pl_index_stats *out)
+{
+    return pl_series_stats(t->series, limit, a, out);
+}

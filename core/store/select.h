@@ -101,6 +101,21 @@ struct pl_exemplar {
 int pl_tenant_exemplars(struct pl_tenant *t, const struct pl_selector *sel, size_t n_sel,
                         int64_t t0, int64_t t1,
                         bool (*each)(void *ctx, const struct pl_exemplar *e), void *ctx);
+/** What takes the place in the index: the greatest counts, at most `limit` of each (> 0). */
+struct pl_index_top {
+    struct {
+        pl_str name;
+        uint64_t n;
+    } * at;
+    size_t n;
+};
+struct pl_index_stats {
+    uint64_t n_pairs; /* distinct labels in use */
+    struct pl_index_top series_by_metric, values_by_label, bytes_by_label, series_by_pair;
+};
+/** Texts are in the arena. PL_ENOMEM. */
+int pl_tenant_index_stats(struct pl_tenant *t, size_t limit, struct pl_arena *a,
+                          struct pl_index_stats *out);
 /** Metadata of a metric, or of all (metric.p = NULL). */
 int pl_tenant_metadata(struct pl_tenant *t, pl_str metric,
                        bool (*each)(void *ctx, const struct pl_metadata *m), void *ctx);

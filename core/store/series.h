@@ -55,6 +55,9 @@ int pl_series_names(struct pl_series *s, const uint32_t *ids, size_t n, bool all
                     bool (*each)(void *ctx, pl_str s), void *ctx);
 int pl_series_values(struct pl_series *s, pl_str name, const uint32_t *ids, size_t n, bool all,
                      bool (*each)(void *ctx, pl_str s), void *ctx);
+/** See pl_tenant_index_stats. */
+int pl_series_stats(struct pl_series *s, size_t limit, struct pl_arena *a,
+                    struct pl_index_stats *out);
 uint32_t pl_series_count(const struct pl_series *s);   /* living */
 uint32_t pl_series_next_id(const struct pl_series *s); /* ids below it were given */
 size_t pl_series_bytes(const struct pl_series *s);

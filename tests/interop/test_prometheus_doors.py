@@ -71,6 +71,106 @@ class Doors(unittest.TestCase):
             self.assertEqual((ours.status, ours.json["errorType"]),
                              (theirs.status, theirs.json["errorType"]), bad)
 
+    def test_federation_is_the_same_text(self):
+        for match in (["requests_total"], ['{__name__=~".+"}'], ["ended", 'requests_total{host="b"}'],
+                      ["nosuch"], []):
+            ours, theirs = self.both("/federate", **{"match[]": match})
+            self.assertEqual((ours.status, sorted(ours.text.splitlines())),
+                             (theirs.status, sorted(theirs.text.splitlines())), match)
+            self.assertEqual(ours.headers["Content-Type"], theirs.headers["Content-Type"])
+        self.assertIn("requests_total", self.both("/federate", **{"match[]": "requests_total"})[0].text)
+        ours, theirs = self.both("/federate", **{"match[]": "{"})
+        self.assertEqual(ours.status, theirs.status)
+
+    def shape(self, x):
+        if isinstance(x, dict):
+            return {k: self.shape(v) for k, v in x.items()}
+        if isinstance(x, list):
+            return [self.shape(v) for v in x[:1]]
+        return type(x).__name__
+
+    def test_status_pages_have_every_field_of_prometheus(self):
+        def missing(ours, theirs, path):
+            if isinstance(theirs, dict) and isinstance(ours, dict):
+                return [line for k, v in theirs.items()
+                        for line in (missing(ours[k], v, f"{path}.{k}") if k in ours
+                                     else [f"{path}.{k}"])]
+            if isinstance(theirs, list):
+                return missing(ours[0], theirs[0], path) if ours and theirs else []
+            return [] if ours == theirs else [f"{path}: {ours}, not {theirs}"]
+        for path in ("runtimeinfo", "buildinfo", "tsdb", "walreplay", "config", "tsdb?limit=1"):
+            ours, theirs = self.both(f"/api/v1/status/{path}")
+            self.assertEqual((ours.status, theirs.status), (200, 200), path)
+            self.assertEqual(missing(self.shape(ours.json), self.shape(theirs.json), path), [])
+        for values in self.both("/api/v1/status/flags"):
+            self.assertEqual({type(v) for v in values.json["data"].values()}, {str})
+        for limit in ("0", "-1", "x"):
+            ours, theirs = self.both("/api/v1/status/tsdb", limit=limit)
+            self.assertEqual((ours.status, ours.json["errorType"]), (400, "bad_data"))
+        ours, theirs = (r.json["data"] for r in self.both("/api/v1/status/tsdb"))
+        for key in ("seriesCountByMetricName", "labelValueCountByLabelName",
+                    "memoryInBytesByLabelName", "seriesCountByLabelValuePair"):
+            self.assertEqual(sorted((x["name"], x["value"]) for x in ours[key]),
+                             sorted((x["name"], x["value"]) for x in theirs[key]), key)
+        for key in ("numSeries", "numLabelPairs", "minTime", "maxTime"):
+            self.assertEqual(ours["headStats"][key], theirs["headStats"][key], key)
+
+    def test_what_there_is_none_of_has_the_shape_of_prometheus(self):
+        for path in ("/api/v1/alertmanagers", "/api/v1/alerts", "/api/v1/rules",
+                     "/api/v1/rules?type=record", "/api/v1/targets/metadata"):
+            ours, theirs = self.both(path)
+            self.assertEqual((ours.status, ours.json), (theirs.status, theirs.json), path)
+        ours, theirs = self.both("/api/v1/rules", type="x")
+        self.assertEqual((ours.status, ours.json["errorType"]),
+                         (theirs.status, theirs.json["errorType"]))
+        for path in ("/-/reload", "/-/quit"):
+            for method in ("GET", "POST", "PUT"):
+                ours, theirs = self.both(path, method)
+                self.assertEqual(ours.status, theirs.status, (method, path))
+        for path in ("/-/healthy", "/-/ready"):
+            ours, theirs = self.both(path)
+            self.assertEqual((ours.status, ours.text.split(" ", 1)[1]),
+                             (theirs.status, theirs.text.split(" ", 1)[1]))
+
+    def test_a_browser_is_told_the_same_of_origins(self):
+        for method in ("GET", "OPTIONS"):
+            for origin in ({}, {"Origin": "http://x"}):
+                ours, theirs = self.both("/api/v1/query?query=1", method, headers=origin)
+                self.assertEqual(ours.status, theirs.status)
+                for header in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers"):
+                    self.assertEqual(ours.headers[header], theirs.headers[header],
+                                     (method, origin, header))
+
+    def test_a_snapshot_is_a_directory_to_start_from(self):
+        ours, theirs = self.both("/api/v1/admin/tsdb/snapshot", "POST")
+        self.assertEqual((ours.status, set(ours.json["data"])), (theirs.status, {"name"}))
+        name = ours.json["data"]["name"]
+        self.assertRegex(name, r"^\d{8}T\d{6}Z-[0-9a-f]{16}$")
+        copy = perilune.Server(data=f"{self.server.data}/snapshots/{name}")
+        try:
+            found = copy.client.query("count(requests_total offset 1s)", self.now / 1000)
+            self.assertEqual(found[0]["value"][1], "2")
+        finally:
+            copy.kill()
+            copy.remove()
+        ours, theirs = self.both("/api/v1/admin/tsdb/snapshot", "PUT", skip_head="x")
+        self.assertEqual((ours.status, ours.json["errorType"]),
+                         (theirs.status, theirs.json["errorType"]))
+
+    def test_promtool_asks_us(self):
+        where = self.server.url
+        t = str(self.now // 1000)
+        code, said = peers.promtool("query", "instant", where, "requests_total", f"--time={t}")
+        self.assertEqual((code, said.count("requests_total{")), (0, 2), said)
+        code, said = peers.promtool("query", "range", where, "requests_total", f"--end={t}",
+                                    f"--start={int(t) - 60}", "--step=15s")
+        self.assertEqual((code, said.count("@")), (0, 10), said)
+        code, said = peers.promtool("query", "series", where, "--match=requests_total",
+                                    f"--start={int(t) - 60}", f"--end={t}")
+        self.assertEqual((code, said.count("requests_total")), (0, 2), said)
+        code, said = peers.promtool("query", "labels", where, "host")
+        self.assertEqual((code, said.split()), (0, ["a", "b"]), said)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
