@@ -6,10 +6,26 @@
  * a follower, and gets a copy of its bytes, unless samples have become visible since the run began
  * (then what it would get could lack what its client knows to be written). A run is cancelled when
  * all that wait for it have gone. Threads: loops and the pool; flights_lock guards the table, the
- * followers, and what decides on cancellation. */
+ * followers, and what decides on cancellation.
+ *
+ * For clients that take gzip an answer is compressed once, on the pool, and kept like that: their
+ * key differs by a byte. */
 #include "core/api/internal.h"
 
 #define KEY_MAX ((size_t)64 << 10)
+#define ZIP_MIN 1024 /* as net's */
+
+static bool takes_gzip(struct pl_http_req *req)
+{
+    pl_str s = pl_http_header(req, "Accept-Encoding");
+    return s.n && memmem(s.p, s.n, "gzip", 4) && !memmem(s.p, s.n, "q=0", 3);
+}
+
+void pl__reply_zipped(struct pl_http_req *req)
+{
+    pl_http_reply_header(req, "Vary", PL_STR("Accept-Encoding"));
+    pl_http_reply_header(req, "Content-Encoding", PL_STR("gzip"));
+}
 
 /** The client's wish: nocache=1 (VictoriaMetrics' name), Cache-Control: no-cache or no-store. */
 static bool refuses(struct pl_http_req *req)
@@ -31,7 +47,7 @@ static void key_of(struct pl_http_req *req, const struct pl_job_args *args, stru
     if (n > KEY_MAX) {
         return;
     }
-    pl_buf_u8(key, 'R');
+    pl_buf_u8(key, takes_gzip(req) ? 'Z' : 'R');
     pl_buf_u64(key, (uint64_t)(uintptr_t)args->tenant);
     for (size_t i = 0; i < 4; i++) {
         pl_buf_varint(key, part[i].n);
@@ -54,15 +70,19 @@ bool pl__cached_answer(struct pl_api *a, struct pl_http_req *req, struct pl_job_
     if (!key->n || !a->conf.cache || !pl_query_cache_find(a->conf.cache, pl_buf_view(key), &out)) {
         return false;
     }
-    if (out.failed || !out.n) { /* compute it, then */
+    if (out.failed || out.n < 2) { /* compute it, then */
         pl_buf_fini(&out);
         return false;
     }
-    char type[256]; /* body | content type | its length, a byte */
-    size_t n_type = out.p[out.n - 1];
-    out.n -= n_type + 1;
+    char type[256]; /* body | content type | its length, a byte | zipped? a byte */
+    bool zipped = out.p[out.n - 1];
+    size_t n_type = out.p[out.n - 2];
+    out.n -= n_type + 2;
     memcpy(type, out.p + out.n, n_type);
     type[n_type] = 0;
+    if (zipped) {
+        pl__reply_zipped(req);
+    }
     pl_count(a->queries, 1);
     pl_http_reply(req, 200, type, &out);
     return true;
@@ -83,8 +103,28 @@ void pl__job_keep_result(struct pl_job *job, const struct pl_result *r)
     }
 }
 
+/** Where the client takes it, and it becomes smaller. */
+static void compress(struct pl_job *job)
+{
+    struct pl_buf zipped = PL_BUF_INIT;
+    bool is_text = strcmp(job->content_type, "application/msgpack") != 0;
+    if (job->key.p[0] != 'Z' || !is_text || job->status != 200 || job->cancel || job->out.failed ||
+        job->out.n <= ZIP_MIN) {
+        return;
+    }
+    if (pl_gzip_encode(pl_buf_view(&job->out), 1, &zipped) >= 0 && !zipped.failed &&
+        zipped.n < job->out.n) {
+        pl_buf_fini(&job->out);
+        job->out = zipped;
+        job->zipped = true;
+    } else {
+        pl_buf_fini(&zipped);
+    }
+}
+
 static void keep(struct pl_job *job)
 {
+    compress(job);
     size_t n = job->out.n, n_type = strlen(job->content_type);
     if (!job->keep || job->cancel || !job->api->conf.cache || job->status != 200 ||
         job->out.failed || n_type > 255) {
@@ -92,6 +132,7 @@ static void keep(struct pl_job *job)
     }
     pl_buf_add(&job->out, job->content_type, n_type);
     pl_buf_u8(&job->out, (uint8_t)n_type);
+    pl_buf_u8(&job->out, job->zipped);
     if (!job->out.failed) {
         pl_query_cache_keep(job->api->conf.cache, pl_buf_view(&job->key), &job->mark, &job->span,
                             pl_buf_view(&job->out));

@@ -132,7 +132,8 @@ struct pl_job {
     /* cached.c */
     struct pl_buf key; /* empty: its answer is not shared */
     uint64_t key_hash;
-    bool keep; /* set by the work, with the span */
+    bool keep;   /* set by the work, with the span */
+    bool zipped; /* out is gzip */
     struct pl_query_span span;
     struct pl_query_mark mark; /* as is the rest: flights_lock */
     bool running;
@@ -160,6 +161,8 @@ void pl__queue_fini(struct pl_api *a);
  */
 bool pl__cached_answer(struct pl_api *a, struct pl_http_req *req, struct pl_job_args *args,
                        struct pl_buf *key);
+/** Headers of a compressed answer. */
+void pl__reply_zipped(struct pl_http_req *req);
 /** The work says what the answer was made of: it may be kept. */
 void pl__job_keep(struct pl_job *job, int64_t t0, int64_t t1, bool catalogue);
 void pl__job_keep_result(struct pl_job *job, const struct pl_result *r);

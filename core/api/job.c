@@ -29,6 +29,9 @@ static void answer(struct pl_task *task)
             pl_http_reply_header(req, "Retry-After",
                                  job->status == 507 ? PL_STR("10") : PL_STR("1"));
         }
+        if (job->zipped) {
+            pl__reply_zipped(req);
+        }
         pl_http_reply(req, job->status, job->content_type, &job->out);
     }
     job_free(job);
@@ -39,6 +42,7 @@ static void answer_too(const struct pl_job *job, struct pl_job *follower)
 {
     follower->status = job->status;
     follower->content_type = job->content_type;
+    follower->zipped = job->zipped;
     pl_buf_add(&follower->out, job->out.p, job->out.n);
     follower->out.failed |= job->out.failed;
     follower->task.run = answer;

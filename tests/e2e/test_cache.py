@@ -2,6 +2,7 @@
 # quick
 """The result cache over HTTP: what is repeated comes from it, and is never older than what was
 acknowledged; equal queries share one run, and outlive the client that came first."""
+import gzip
 import json
 import socket
 import threading
@@ -46,6 +47,18 @@ class Replies(CacheCase):
         self.assertEqual(self.hits(), 2)
         values = late.json["data"]["result"][0]["values"]
         self.assertEqual([v for _, v in values[:2]], ["1", "3"])
+
+    def test_clients_that_take_gzip_get_the_same_answer_compressed(self):
+        for host in "abcdefgh":
+            self.write(T, 1, host=host * 50)
+        plain = self.ask()
+        zipped = [self.ask(headers={"Accept-Encoding": "gzip"}) for _ in range(2)]
+        self.assertEqual(self.hits(), 1)
+        for one in zipped:
+            self.assertEqual(one.headers["Content-Encoding"], "gzip")
+            self.assertEqual(gzip.decompress(one.body), plain.body)
+        self.assertEqual(self.ask().body, plain.body)
+        self.assertEqual(self.hits(), 2)
 
     def test_each_parameter_counts(self):
         self.write(T, 1)
