@@ -220,6 +220,13 @@ static int64_t wait_of(const struct pl_pool *p)
     return n < p->n_run ? 0 : least == INT64_MAX ? -1 : least;
 }
 
+/** Should a worker be woken for a task? Not where none may begin and one watches already: it costs
+ *  a switch for nothing. */
+static bool wants_worker(const struct pl_pool *p)
+{
+    return p->n_idle && (p->n_busy < p->n_run || (p->long_ns && !p->watched));
+}
+
 static void run_task(struct pl_pool *p, struct worker *w)
 {
     struct pl_node *node = p->tasks;
@@ -228,10 +235,11 @@ static void run_task(struct pl_pool *p, struct worker *w)
     atomic_fetch_sub(&p->n_queued, 1);
     p->n_busy++;
     w->began_ns = p->long_ns ? now_ns() : 1;
-    if (p->tasks && p->n_idle) {
-        pthread_cond_signal(&p->work); /* somebody else looks after the rest */
-    }
+    bool wake = p->tasks && wants_worker(p); /* somebody else looks after the rest */
     pthread_mutex_unlock(&p->lock);
+    if (wake) {
+        pthread_cond_signal(&p->work);
+    }
     struct pl_task *task = (struct pl_task *)node; /* node is its first member */
     task->run(task);
     pthread_mutex_lock(&p->lock);
@@ -334,15 +342,18 @@ int pl_pool_new(size_t n_threads, const char *name, struct pl_pool **out)
 bool pl_pool_submit(struct pl_pool *p, struct pl_task *t)
 {
     pthread_mutex_lock(&p->lock);
-    bool taken = !p->closing;
+    bool taken = !p->closing, wake = false;
     if (taken) {
         t->node.next = NULL;
         *p->tail = &t->node;
         p->tail = &t->node.next;
         atomic_fetch_add(&p->n_queued, 1);
-        pthread_cond_signal(&p->work);
+        wake = wants_worker(p);
     }
     pthread_mutex_unlock(&p->lock);
+    if (wake) {
+        pthread_cond_signal(&p->work); /* workers outlive this: the pool is freed by its owner */
+    }
     return taken;
 }
 
