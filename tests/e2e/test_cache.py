@@ -190,7 +190,7 @@ class Flights(CacheCase):
         for one in ones:
             one.close()
         perilune.wait_until(lambda: self.client.metric("perilune_query_errors_total") >= 1,
-                            "it is cancelled", 5)
+                            "it is cancelled", 60)
 
 
 if __name__ == "__main__":
