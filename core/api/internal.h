@@ -103,6 +103,7 @@ struct pl_job_args { /* what the endpoint read from the request; what it needs o
     enum pl__format format;
     const char *listed; /* a query that status/queries shows: its kind */
     bool strict;        /* no extensions of PromQL */
+    bool analyze;       /* explain: run it, too */
     bool repeats;       /* the same request means the same again: its answer may be kept */
     bool nocache;       /* set by pl__job_start */
     struct pl__selectors sel;
@@ -175,6 +176,8 @@ void pl__flight_begin(struct pl_job *job);
 struct pl_job *pl__flight_end(struct pl_job *job);
 
 /* query_run.c */
+/** The work of explain. */
+void pl__explain_run(struct pl_job *job);
 /** The work of query and query_range. */
 void pl__query_run(struct pl_job *job);
 /** The parameter `query`; what is missing is answered. */
@@ -230,6 +233,7 @@ void pl__ep_lifecycle(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_queries(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_kill(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_format_query(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_explain(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_parse_query(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_series(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_labels(struct pl_api *a, struct pl_http_req *req);

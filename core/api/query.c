@@ -67,9 +67,9 @@ static const char *bad_range(const struct pl_job_args *args)
     return NULL;
 }
 
-void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req)
+static void range(struct pl_api *a, struct pl_http_req *req, struct pl_job_args with,
+                  void (*work)(struct pl_job *job))
 {
-    struct pl_job_args with = {.listed = "range", .repeats = true};
     static const char *const needed[] = {"start", "end", "step"};
     if (!pl__tenant(a, req, false, &with.tenant)) {
         return;
@@ -90,6 +90,28 @@ void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req)
     if (why) {
         pl__reply_error(req, PL_EPARSE, "%s", why);
     } else if (pl__query_param(req, &with.text)) {
-        pl__job_start(a, req, a->conf.pool, true, pl__query_run, &with);
+        pl__job_start(a, req, a->conf.pool, true, work, &with);
+    }
+}
+
+void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req)
+{
+    range(a, req, (struct pl_job_args){.listed = "range", .repeats = true}, pl__query_run);
+}
+
+/* Of a range where one is given, else of an instant. */
+void pl__ep_explain(struct pl_api *a, struct pl_http_req *req)
+{
+    struct pl_job_args with = {.listed = "explain"};
+    with.analyze = pl_str_eq(pl_http_param(req, "analyze"), PL_STR("1"));
+    if (pl_http_param(req, "start").n || pl_http_param(req, "step").n) {
+        range(a, req, with, pl__explain_run);
+        return;
+    }
+    with.t0 = pl_now_ms(a->conf.clock);
+    if (pl__tenant(a, req, false, &with.tenant) && options(a, req, &with) &&
+        pl__time_param(req, "time", &with.t0) && pl__query_param(req, &with.text)) {
+        with.t1 = with.t0;
+        pl__job_start(a, req, a->conf.pool, true, pl__explain_run, &with);
     }
 }

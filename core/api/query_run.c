@@ -41,34 +41,51 @@ static void fail(struct pl_job *job, int e, const struct pl_query_error *err)
     }
 }
 
-void pl__query_run(struct pl_job *job)
+static struct pl_query_conf conf_of(struct pl_job *job)
 {
-    struct pl_api *a = job->api;
+    const struct pl_api_conf *c = &job->api->conf;
     const struct pl_job_args *args = &job->args;
-    struct pl_query_conf conf = {
+    return (struct pl_query_conf){
         .tenant = args->tenant,
-        .pool = a->conf.pool,
-        .clock = a->conf.clock,
-        .lookback_ms = args->lookback_ms > 0 ? args->lookback_ms : a->conf.query_lookback_ms,
+        .pool = c->pool,
+        .clock = c->clock,
+        .lookback_ms = args->lookback_ms > 0 ? args->lookback_ms : c->query_lookback_ms,
         .deadline_mono_ns = args->deadline_ns,
-        .max_samples = a->conf.query_max_samples,
-        .max_series = a->conf.query_max_series,
-        .max_memory_bytes = a->conf.query_max_memory_bytes,
+        .max_samples = c->query_max_samples,
+        .max_series = c->query_max_series,
+        .max_memory_bytes = c->query_max_memory_bytes,
         .cancel = &job->cancel,
         .step_stats = args->stats == PL__STATS_ALL,
         .progress = &job->active.samples,
         .strict = args->strict,
-        .budget = a->budget.max_bytes ? &a->budget : NULL,
-        .cache = args->nocache ? NULL : a->conf.cache,
+        .budget = job->api->budget.max_bytes ? &job->api->budget : NULL,
+        .cache = args->nocache ? NULL : c->cache,
     };
+}
+
+/** Did it wait for too long, or for nobody? Then the answer is there. */
+static bool gone(struct pl_job *job)
+{
+    struct pl_query_error err = {0};
+    bool canceled = job->cancel;
+    if (!canceled && !late(job)) {
+        return false;
+    }
+    snprintf(err.text, sizeof(err.text), "query %s in query queue",
+             canceled ? "was canceled" : "timed out");
+    fail(job, canceled ? PL_ECANCELED : PL_ETIMEOUT, &err);
+    return true;
+}
+
+void pl__query_run(struct pl_job *job)
+{
+    struct pl_api *a = job->api;
+    const struct pl_job_args *args = &job->args;
+    struct pl_query_conf conf = conf_of(job);
     struct pl_result result = {0};
     struct pl_query_error err = {0};
     pl_count(a->queries, 1);
-    if (job->cancel || late(job)) {
-        bool canceled = job->cancel;
-        snprintf(err.text, sizeof(err.text), "query %s in query queue",
-                 canceled ? "was canceled" : "timed out");
-        fail(job, canceled ? PL_ECANCELED : PL_ETIMEOUT, &err);
+    if (gone(job)) {
         return;
     }
     int64_t begun = pl_mono_ns(a->conf.clock);
@@ -84,4 +101,24 @@ void pl__query_run(struct pl_job *job)
     pl__job_keep_result(job, &result);
     pl_result_fini(&result);
     pl_histo_observe(a->query_seconds, (double)(pl_mono_ns(a->conf.clock) - begun) / 1e9);
+}
+
+void pl__explain_run(struct pl_job *job)
+{
+    const struct pl_job_args *args = &job->args;
+    struct pl_query_conf conf = conf_of(job);
+    struct pl_query_error err = {0};
+    pl_count(job->api->queries, 1);
+    if (gone(job)) {
+        return;
+    }
+    pl_buf_z(&job->out, "{\"status\":\"success\",\"data\":");
+    int e = pl_query_explain(&conf, args->text, args->t0, args->t1, args->step, args->analyze,
+                             &job->out, &err);
+    if (e < 0) {
+        pl_buf_clear(&job->out);
+        fail(job, e, &err);
+        return;
+    }
+    pl_buf_u8(&job->out, '}');
 }

@@ -23,6 +23,7 @@ const struct pl_route pl__routes[] = {
     {READ, "/api/v1/query", pl__ep_query, false, "PromQL at one time"},
     {READ, "/api/v1/query_range", pl__ep_query_range, false, "PromQL over a range"},
     {READ, "/api/v1/query_exemplars", pl__ep_query_exemplars, false, "exemplars of series"},
+    {READ, "/api/v1/explain", pl__ep_explain, false, "the plan of a query, and what it takes"},
     {READ, "/api/v1/format_query", pl__ep_format_query, false, "PromQL, formatted"},
     {READ, "/api/v1/parse_query", pl__ep_parse_query, false, "the syntax tree of PromQL"},
     {READ, "/api/v1/series", pl__ep_series, false, "series that match"},

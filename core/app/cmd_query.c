@@ -1,6 +1,7 @@
 /* `perilune query`: PromQL, answered as table, JSON, CSV or a plot. Thread: main. */
 #include "core/app/answer.h"
 #include "core/app/cli.h"
+#include "core/app/plan.h"
 #include "core/codec/codec.h"
 #include "core/model/model.h"
 #include <sys/ioctl.h>
@@ -103,8 +104,22 @@ static int print(const struct pl_cli *c, const char *format, pl_str json)
     return 0;
 }
 
+/** The plan of a query; where it cannot be read, as it came. */
+static int print_plan(const char *format, pl_str json)
+{
+    struct pl_buf text = PL_BUF_INIT;
+    if (strcmp(format, "json") == 0 || pl_plan_text(json, &text) < 0) {
+        printf("%.*s\n", PL_PRS(json));
+    } else {
+        fwrite(text.p, 1, text.n, stdout);
+    }
+    pl_buf_fini(&text);
+    return 0;
+}
+
 struct query {
     const char *format, *time, *start, *end, *step, *range;
+    const char *explain, *analyze; /* flags */
 };
 
 static int bad_time(const struct pl_cli *c, const char *option, const char *text)
@@ -172,8 +187,13 @@ static int path_of(const struct pl_cli *c, const struct query *q, struct pl_buf 
         return code;
     }
     bool range = q->range || q->start || (strcmp(q->format, "plot") == 0 && !q->time);
-    pl_buf_z(path, range ? "/api/v1/query_range" : "/api/v1/query");
+    pl_buf_z(path, q->explain || q->analyze ? "/api/v1/explain"
+                   : range                  ? "/api/v1/query_range"
+                                            : "/api/v1/query");
     pl_cli_param(path, "query", pl_str_c(c->args[0]));
+    if (q->analyze) {
+        pl_cli_param(path, "analyze", PL_STR("1"));
+    }
     if (range) {
         code = range_of(c, q, &t0, &t1, &step);
         if (code) {
@@ -211,7 +231,10 @@ static int run(struct pl_cli *c, struct query *q)
     code = code ? code : pl_cli_client(c, &client);
     if (code == 0) {
         code = pl_cli_request(c, client, "GET", (char *)path.p, NULL, PL_STR_NULL, &r);
-        code = code ? code : print(c, q->format, pl_buf_view(&r.body));
+        bool plan = q->explain || q->analyze;
+        code = code   ? code
+               : plan ? print_plan(q->format, pl_buf_view(&r.body))
+                      : print(c, q->format, pl_buf_view(&r.body));
         pl_client_reply_fini(&r);
         pl_client_free(client);
     }
@@ -229,6 +252,8 @@ int pl_cmd_query(int argc, char **argv)
         {"start", "TIME", "instead of --range: over a range from here ...", &q.start},
         {"end", "TIME", "... to here [now]", &q.end},
         {"step", "DURATION", "between the points of a range [about 120 points]", &q.step},
+        {"explain", NULL, "how it would run, and what it would read", &q.explain},
+        {"analyze", NULL, "the same, and run it: what each part took", &q.analyze},
     };
     struct pl_cli c = {
         .command = "query",

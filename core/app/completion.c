@@ -50,22 +50,22 @@ static void bash(FILE *out)
           "    serve) words='",
           out);
     settings(out);
-    fputs(
-        "' ;;\n"
-        "    push) words='--format --precision --extra-label --url --tenant --help' ;;\n"
-        "    query) words='--format --time --range --start --end --step --url --tenant --help' ;;\n"
-        "    queries) words='--kill --url --tenant --help' ;;\n"
-        "    series|labels) words='--start --end --limit --url --tenant --help' ;;\n"
-        "    export) words='--start --end --url --tenant --help' ;;\n"
-        "    import|backup) words='--url --tenant --help' ;;\n"
-        "    restore) words='--force --help' ;;\n"
-        "    check-store|version) words='--help' ;;\n"
-        "    completion) words='bash zsh --help' ;;\n"
-        "    esac\n"
-        "    case ${COMP_WORDS[1]}$prev in\n"
-        "    push--format) words='prometheus influx jsonl json msgpack remote-write' ;;\n"
-        "    query--format) words='table json csv plot' ;;\n",
-        out);
+    fputs("' ;;\n"
+          "    push) words='--format --precision --extra-label --url --tenant --help' ;;\n"
+          "    query) words='--format --time --range --start --end --step --explain --analyze "
+          "--url --tenant --help' ;;\n"
+          "    queries) words='--kill --url --tenant --help' ;;\n"
+          "    series|labels) words='--start --end --limit --url --tenant --help' ;;\n"
+          "    export) words='--start --end --url --tenant --help' ;;\n"
+          "    import|backup) words='--url --tenant --help' ;;\n"
+          "    restore) words='--force --help' ;;\n"
+          "    check-store|version) words='--help' ;;\n"
+          "    completion) words='bash zsh --help' ;;\n"
+          "    esac\n"
+          "    case ${COMP_WORDS[1]}$prev in\n"
+          "    push--format) words='prometheus influx jsonl json msgpack remote-write' ;;\n"
+          "    query--format) words='table json csv plot' ;;\n",
+          out);
     choices(out);
     fputs("    esac\n"
           "  fi\n"

@@ -182,9 +182,9 @@ struct pl_expr {
     enum pl__kind kind;
     enum pl__type type;
     size_t at, end; /* bytes [at, end) of the text */
-    uint32_t depth;
-    bool invariant;  /* does not depend on the step */
-    uint32_t shared; /* cse.c: with others, under this number; 0: alone */
+    uint32_t depth, id; /* id: explain's number */
+    bool invariant;     /* does not depend on the step */
+    uint32_t shared;    /* cse.c: with others, under this number; 0: alone */
     union {
         struct {
             double v;

@@ -62,14 +62,18 @@ static int open_selector(struct pl__exec *ex, struct pl_expr *e, struct pl__cols
 
 static int64_t floor_to(int64_t t, int64_t step) { return t - ((t % step) + step) % step; }
 
+void pl__subquery_frame(const struct pl_expr *e, int64_t t0, int64_t t1, struct pl__frame *f)
+{
+    f->step = e->sub.step_ms ? e->sub.step_ms : PL__SUBQUERY_STEP_MS;
+    f->start = floor_to(t0 - 1, f->step) + f->step; /* the first multiple in the left-open range */
+    f->end = t1;
+    f->n = f->end < f->start ? 0 : (size_t)((f->end - f->start) / f->step) + 1;
+}
+
 static int open_subquery(struct pl__exec *ex, struct pl_expr *e, struct pl__cols *out)
 {
-    int64_t step = e->sub.step_ms ? e->sub.step_ms : PL__SUBQUERY_STEP_MS;
     struct pl__frame *f = &out->frame;
-    f->step = step;
-    f->start = floor_to(out->t0 - 1, step) + step; /* the first multiple in the left-open range */
-    f->end = out->t1;
-    f->n = f->end < f->start ? 0 : (size_t)((f->end - f->start) / step) + 1;
+    pl__subquery_frame(e, out->t0, out->t1, f);
     out->inner = calloc(1, sizeof *out->inner);
     if (!out->inner) {
         return pl__error_code(ex, PL_ENOMEM, e->at);

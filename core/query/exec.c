@@ -286,8 +286,8 @@ static int eval_alone(struct pl__exec *ex, const struct pl__frame *f, struct pl_
     return repeat(ex, out, f->n);
 }
 
-int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
-             struct pl__rows *out)
+static int eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                struct pl__rows *out)
 {
     int err = pl__tick(ex);
     if (err < 0) {
@@ -310,10 +310,10 @@ int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
     return err;
 }
 
-int pl__eval_values(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
-                    struct pl__rows *out)
+static int eval_values(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                       struct pl__rows *out)
 {
-    int err = pl__eval(ex, f, e, out);
+    int err = eval(ex, f, e, out);
     if (err < 0) {
         return err;
     }
@@ -322,6 +322,18 @@ int pl__eval_values(struct pl__exec *ex, const struct pl__frame *f, struct pl_ex
         pl__rows_fini(ex, out);
     }
     return err;
+}
+
+int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+             struct pl__rows *out)
+{
+    return ex->analysis ? pl__analysed(ex, f, e, out, eval) : eval(ex, f, e, out);
+}
+
+int pl__eval_values(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                    struct pl__rows *out)
+{
+    return ex->analysis ? pl__analysed(ex, f, e, out, eval_values) : eval_values(ex, f, e, out);
 }
 
 int pl__eval_scalar(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,

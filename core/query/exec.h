@@ -22,6 +22,8 @@
 #define PL__NOTES_MAX        10    /* warnings, and as many infos */
 #define PL__MAPS_MAX         8
 
+struct pl__explain;
+
 /** Steps: start, start + step, ... n of them. */
 struct pl__frame {
     int64_t start, end, step;
@@ -49,6 +51,8 @@ struct pl__exec {
     int64_t step;                    /* of the whole query; 0: an instant query */
     bool instant;
     _Atomic uint64_t samples, chunks, series;
+    /* explain.c: what each node takes is noted there; NULL: it is not */
+    struct pl__explain *analysis;
     struct pl__counts counts;
     _Atomic size_t memory;          /* of values */
     _Atomic bool damaged;           /* samples that cannot be read were left out */
@@ -159,6 +163,8 @@ struct pl__refs {
 };
 struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f,
                          const struct pl__when *w);
+/** The steps of a subquery over [t0, t1]. */
+void pl__subquery_frame(const struct pl_expr *e, int64_t t0, int64_t t1, struct pl__frame *f);
 /** Columns of a selector (range_ms or the lookback before each ref) or a subquery. */
 int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                   struct pl__cols *out, struct pl__refs *refs);
@@ -306,6 +312,11 @@ int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
 /** The same, materialised. */
 int pl__eval_values(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                     struct pl__rows *out);
+/** Evaluate, and note what it took (explain.c). */
+int pl__analysed(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                 struct pl__rows *out,
+                 int (*eval)(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                             struct pl__rows *out));
 /** A scalar at each step, in the arena. */
 int pl__eval_scalar(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                     const double **out);

@@ -124,6 +124,11 @@ int pl_query_instant(const struct pl_query_conf *c, pl_str text, int64_t t, stru
 /** start, end, step in ms; step > 0; at most 11,000 points a series (as Prometheus). */
 int pl_query_range(const struct pl_query_conf *c, pl_str text, int64_t start, int64_t end,
                    int64_t step, struct pl_result *out, struct pl_query_error *err);
+/** Append the plan of a query as JSON (docs/http-api.md): how each part of it runs, the series that
+ * its selectors match now, what reading them will come to. step 0: at `start`. It is run only to
+ * `analyze` it: then what it took is there, too, and its result thrown away. */
+int pl_query_explain(const struct pl_query_conf *c, pl_str text, int64_t start, int64_t end,
+                     int64_t step, bool analyze, struct pl_buf *json, struct pl_query_error *err);
 
 /* ------------------------------------------------------------------ the result cache: cache.h */
 #include "core/query/cache.h"

@@ -1,5 +1,6 @@
 /* A whole query: parse, evaluate, and shape the result. */
 #include "core/query/hist.h"
+#include "core/query/explain.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -186,8 +187,10 @@ static int keep_notes(struct pl__exec *ex, struct pl_result *out)
     return 0;
 }
 
+/** x: explain it, and run it only to analyse it; else NULL. */
 static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
-               struct pl__frame f, bool instant, struct pl_result *out, struct pl_query_error *err)
+               struct pl__frame f, bool instant, struct pl__explain *x, struct pl_result *out,
+               struct pl_query_error *err)
 {
     struct pl_arena arena;
     struct pl__ast ast;
@@ -228,7 +231,8 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         if (e >= 0 && pl__share_mark(&ex, ast.root) < 0) {
             e = pl__error_code(&ex, PL_ENOMEM, 0);
         }
-        e = e < 0 ? e : shape(&ex, &f, ast.root, out);
+        e = e < 0 || !x ? e : pl__explain_begin(x, &ex, ast.root);
+        e = e < 0 || (x && !x->analyze) ? e : shape(&ex, &f, ast.root, out);
     }
     pl__share_fini(&ex);
     e = e < 0 ? e : keep_notes(&ex, out);
@@ -239,6 +243,7 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
     out->damaged = ex.damaged;
     pl__reads_of(ast.root, f.start, f.end, ex.lookback_ms, &out->reads);
     out->stats.exec_ns = pl_mono_ns(clock) - t0 - out->stats.parse_ns;
+    e = e < 0 || !x ? e : pl__explain_end(x, &ex, &f, ast.root, &out->stats);
     out->stats.samples = ex.samples;
     out->stats.chunks = ex.chunks;
     out->stats.series = ex.series;
@@ -272,12 +277,10 @@ int pl_source_instant(const struct pl_query_conf *c, const struct pl_source *src
     if (t > TIME_MAX || t < -TIME_MAX) {
         return refuse(err, "time out of range");
     }
-    return run(c, src, text, (struct pl__frame){t, t, 1, 1}, true, out, err);
+    return run(c, src, text, (struct pl__frame){t, t, 1, 1}, true, NULL, out, err);
 }
 
-int pl_source_range(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
-                    int64_t start, int64_t end, int64_t step, struct pl_result *out,
-                    struct pl_query_error *err)
+static int check_range(int64_t start, int64_t end, int64_t step, struct pl_query_error *err)
 {
     if (start > TIME_MAX || start < -TIME_MAX || end > TIME_MAX || end < -TIME_MAX) {
         return refuse(err, "time out of range");
@@ -293,8 +296,40 @@ int pl_source_range(const struct pl_query_conf *c, const struct pl_source *src, 
         return refuse(err, "exceeded maximum resolution of 11,000 points per timeseries. Try "
                            "decreasing the query resolution (?step=XX)");
     }
+    return 0;
+}
+
+int pl_source_range(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
+                    int64_t start, int64_t end, int64_t step, struct pl_result *out,
+                    struct pl_query_error *err)
+{
+    int e = check_range(start, end, step, err);
+    if (e < 0) {
+        return e;
+    }
     struct pl__frame f = {start, end, step, (size_t)((end - start) / step) + 1};
-    return run(c, src, text, f, false, out, err);
+    return run(c, src, text, f, false, NULL, out, err);
+}
+
+int pl_source_explain(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
+                      int64_t start, int64_t end, int64_t step, bool analyze, struct pl_buf *json,
+                      struct pl_query_error *err)
+{
+    struct pl__explain x = {.analyze = analyze, .out = json};
+    struct pl__frame f = {start, start, 1, 1};
+    struct pl_result r;
+    int e = check_range(start, step ? end : start, step ? step : 1, err);
+    if (e < 0) {
+        return e;
+    }
+    if (step) {
+        f = (struct pl__frame){start, end, step, (size_t)((end - start) / step) + 1};
+    }
+    e = run(c, src, text, f, !step, &x, &r, err);
+    if (e >= 0) {
+        pl_result_fini(&r);
+    }
+    return e;
 }
 
 void pl_result_fini(struct pl_result *r)

@@ -30,6 +30,9 @@ struct pl_source pl_source_store(struct pl_tenant *t);
 /** The queries of query.h over any source; conf->tenant is not looked at. */
 int pl_source_instant(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
                       int64_t t, struct pl_result *out, struct pl_query_error *err);
+int pl_source_explain(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
+                      int64_t start, int64_t end, int64_t step, bool analyze, struct pl_buf *json,
+                      struct pl_query_error *err);
 int pl_source_range(const struct pl_query_conf *c, const struct pl_source *src, pl_str text,
                     int64_t start, int64_t end, int64_t step, struct pl_result *out,
                     struct pl_query_error *err);

@@ -71,3 +71,10 @@ int pl_query_range(const struct pl_query_conf *c, pl_str text, int64_t start, in
     return c->cache && !c->step_stats ? pl__cached_range(c, &src, text, start, end, step, out, err)
                                       : pl_source_range(c, &src, text, start, end, step, out, err);
 }
+
+int pl_query_explain(const struct pl_query_conf *c, pl_str text, int64_t start, int64_t end,
+                     int64_t step, bool analyze, struct pl_buf *json, struct pl_query_error *err)
+{
+    struct pl_source src = pl_source_store(c->tenant);
+    return pl_source_explain(c, &src, text, start, end, step, analyze, json, err);
+}
