@@ -181,7 +181,7 @@ enum pl__edges { PL__EDGES_PLAIN, PL__EDGES_ANCHORED, PL__EDGES_SMOOTHED };
 struct pl_expr {
     enum pl__kind kind;
     enum pl__type type;
-    size_t at, end; /* bytes [at, end) of the text */
+    size_t at, end;     /* bytes [at, end) of the text */
     uint32_t depth, id; /* id: explain's number */
     bool invariant;     /* does not depend on the step */
     uint32_t shared;    /* cse.c: with others, under this number; 0: alone */
