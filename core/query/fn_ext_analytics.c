@@ -149,7 +149,7 @@ int pl__fn_ext_decompose(struct pl__exec *ex, const struct pl__frame *f, struct 
         {"seasonal", decompose_seasonal},
         {"residual", decompose_residual},
     };
-    pl__range_fn fn;
+    pl__range_fn fn = NULL;
     int err = named_fn(ex, e, parts, 3, &fn);
     return err < 0 ? err : pl__ext_range_rows(ex, f, e, fn, out);
 }

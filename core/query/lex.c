@@ -282,10 +282,25 @@ static bool scan_duration(struct pl__lexer *l)
     return true;
 }
 
+/** K, M, G, T or Ki, Mi, Gi, Ti behind the digits: an extension. Its bytes, or 0. */
+static size_t scan_suffix(struct pl__lexer *l)
+{
+    size_t n = in_set(peek(l, 0), "KMGT") ? 1 + (peek(l, 1) == 'i') : 0;
+    if (n == 0 || is_alnum(peek(l, n))) {
+        return 0;
+    }
+    l->pos += n;
+    return n;
+}
+
 static struct pl__token lex_number(struct pl__lexer *l, size_t at)
 {
     if (scan_number(l)) {
         return make(l, PL__T_NUMBER, 0, at);
+    }
+    size_t suffix = scan_suffix(l);
+    if (suffix) {
+        return make(l, PL__T_NUMBER, (int)suffix, at);
     }
     if (scan_duration(l)) {
         return make(l, PL__T_DURATION, 0, at);

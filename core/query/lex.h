@@ -7,7 +7,7 @@ enum pl__tok {
     PL__T_ERROR,  /* text: what is wrong */
     PL__T_IDENT,  /* without colon */
     PL__T_METRIC, /* with colon */
-    PL__T_NUMBER,
+    PL__T_NUMBER, /* sub: bytes of a suffix such as Ki */
     PL__T_DURATION,
     PL__T_STRING, /* text: as written, with its quotes */
     PL__T_LPAREN,

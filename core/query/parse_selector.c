@@ -121,7 +121,19 @@ bool pl__parse_number(struct pl__parser *p, double *out, bool *is_duration, int6
         pl__advance(p);
         return true;
     }
-    pl_str s = t.text;
+    double scale = 1;
+    pl_str s = {t.text.p, t.text.n - (size_t)t.sub};
+    if (t.sub) {
+        if (!pl__extension(p, t.at, "a number with a suffix")) {
+            return false;
+        }
+        for (const char *k = "KMGT"; *k; k++) {
+            scale *= t.sub == 2 ? 1024 : 1000;
+            if (*k == s.p[s.n]) {
+                break;
+            }
+        }
+    }
     if (memchr(s.p, '_', s.n)) {
         char *plain = pl_arena_alloc(p->arena, s.n);
         size_t n = 0;
@@ -146,6 +158,7 @@ bool pl__parse_number(struct pl__parser *p, double *out, bool *is_duration, int6
     if (!ok) {
         return pl__fail(p, PL_EPARSE, t.at, "error parsing number: %s", pl__quoted(p, s)), false;
     }
+    *out *= scale;
     *ms = 0;
     pl__advance(p);
     return true;

@@ -130,6 +130,15 @@ class Lists(perilune.ServerCase):
             if path.startswith(("/api", "/-")):
                 self.assertIn(path, known, "described, but not there")
 
+    def test_every_extension_of_promql_is_described(self):
+        names = re.findall(r'^FN\("(\w+)"', read("core/query/functions_ext.inc"), re.MULTILINE)
+        names += re.findall(r'^    X\(\w+, "(\w+)", \w+\)',
+                            read("core/query/ast.h").split("PL__EXT_AGGS(X)")[1], re.MULTILINE)
+        self.assertGreater(len(names), 80)
+        words = set(re.findall(r"[a-z0-9_]+", read("docs/promql.md")))
+        families = {"bottomk_max", "bottomk_min", "bottomk_last", "bottomk_median"}
+        self.assertEqual(set(names) - words - families, set())
+
     def test_every_metric_that_is_named_is_there(self):
         there = self.client.get("/metrics").text
         families = set(re.findall(r"^# TYPE (\S+) ", there, re.MULTILINE))

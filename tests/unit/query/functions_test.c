@@ -103,6 +103,33 @@ TEST(words_of_extensions_stay_names_of_metrics_in_strict_mode)
     }
 }
 
+TEST(numbers_may_have_suffixes_of_thousands_and_of_1024)
+{
+    static const struct {
+        const char *text;
+        double v;
+    } list[] = {{"1K", 1e3},     {"2.5Mi", 2621440}, {"1e3M", 1e9},  {"3G", 3e9},
+                {"1Ti", 0x1p40}, {"0x10Ki", 16384},  {"1_000K", 1e6}};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        struct pl_arena a;
+        struct pl_expr *e;
+        pl_arena_init(&a, 0);
+        assert_int_equal(pl_query_parse(&a, pl_str_c(list[i].text), &e, &error), 0);
+        assert_int_equal(e->kind, PL__NUMBER);
+        assert_true(e->num.v == list[i].v);
+        pl_arena_fini(&a);
+        assert_int_equal(parse(list[i].text, true), PL_EPARSE);
+        assert_string_equal(error.text, "1:1: parse error: a number with a suffix is an extension "
+                                        "of PromQL, which strict mode refuses");
+    }
+    static const char *const bad[] = {"1k", "1Kb", "1KiB", "1mi", "1P"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(parse(bad[i], false), PL_EPARSE);
+    }
+    assert_int_equal(parse("m > 5Mi", false), 0);
+    assert_int_equal(parse("K + M", true), 0);
+}
+
 TEST(operators_that_are_extensions_need_a_vector_on_one_side)
 {
     assert_int_equal(parse("1 default 2", false), PL_EPARSE);
@@ -118,6 +145,7 @@ int main(void)
         cmocka_unit_test(both_tables_are_sorted_found_and_documented_and_share_no_name),
         cmocka_unit_test(strict_mode_refuses_every_extension_by_name_and_nothing_else),
         cmocka_unit_test(words_of_extensions_stay_names_of_metrics_in_strict_mode),
+        cmocka_unit_test(numbers_may_have_suffixes_of_thousands_and_of_1024),
         cmocka_unit_test(operators_that_are_extensions_need_a_vector_on_one_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
