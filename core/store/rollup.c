@@ -379,53 +379,75 @@ struct feed {
     const struct pl__tier_series *series;
     size_t n, at;
     int value;
-    const struct pl_tier_columns *c;
-    int64_t *slots;
+    const struct pl__buckets *b;
+    int64_t *slots, *h_slots; /* of the buckets, and of those with histograms */
+    double *ones;
     struct pl_columns now;
 };
 
 static bool feed_next(void *ctx, uint32_t *id, const struct pl_columns **out)
 {
     struct feed *f = ctx;
-    if (f->value == PL_TIER_VALUES) {
+    const struct pl__tier_series *s = &f->series[f->at];
+    if (f->at < f->n && f->value == PL__TIER_HISTOGRAMS && s->h_from == s->h_to) {
+        f->value++;
+    }
+    if (f->at < f->n && f->value > PL__TIER_HISTOGRAMS) {
         f->value = 0;
         f->at++;
+        s++;
     }
     if (f->at >= f->n) {
         return false;
     }
-    const struct pl__tier_series *s = &f->series[f->at];
     *id = s->id * 16 + (uint32_t)f->value;
-    f->now = (struct pl_columns){
-        .t = f->slots + s->from, .v = f->c->v[f->value] + s->from, .n = s->to - s->from};
+    if (f->value == PL__TIER_HISTOGRAMS) {
+        f->now = (struct pl_columns){
+            .t = f->h_slots + s->h_from, .v = f->ones, .n = s->h_to - s->h_from};
+    } else {
+        f->now = (struct pl_columns){
+            .t = f->slots + s->from, .v = f->b->c.v[f->value] + s->from, .n = s->to - s->from};
+    }
     *out = &f->now;
     f->value++;
     return true;
 }
 
+static int feed_init(struct feed *f, size_t rows, size_t with, int64_t resolution)
+{
+    f->slots = malloc((rows + 1) * sizeof *f->slots);
+    f->h_slots = malloc((with + 1) * sizeof *f->h_slots);
+    f->ones = malloc((with + 1) * sizeof *f->ones);
+    if (!f->slots || !f->h_slots || !f->ones) {
+        return PL_ENOMEM;
+    }
+    for (size_t i = 0; i < rows; i++) {
+        f->slots[i] = pl__tier_slot(f->b->c.t[i], resolution);
+    }
+    for (size_t i = 0; i < with; i++) {
+        f->h_slots[i] = pl__tier_slot(f->b->with_histograms[i], resolution);
+        f->ones[i] = 1;
+    }
+    return 0;
+}
+
 int pl__tier_write(struct pl_tenant *t, size_t tier, const struct pl__tier_series *series, size_t n,
-                   const struct pl_tier_columns *c, const struct pl__tier_state *state)
+                   const struct pl__buckets *b, const struct pl__tier_state *state)
 {
     const struct pl__tier *x = &t->s->rollup.tiers[tier];
     struct pl__tier_tenant *mine = &t->tiers.tier[tier];
     uint8_t value[STATE_BYTES] = {STATE_VERSION};
     struct pl_record record = {
         .kind = PL_RECORD_STATE, .key = PL_STR("rollup"), .value = pl_str_mem(value, sizeof value)};
-    struct feed feed = {.series = series, .n = n, .c = c};
+    struct feed feed = {.series = series, .n = n, .b = b};
     size_t rows = n ? series[n - 1].to : 0;
-    feed.slots = malloc((rows + 1) * sizeof *feed.slots);
-    if (!feed.slots) {
-        return PL_ENOMEM;
-    }
-    for (size_t i = 0; i < rows; i++) {
-        feed.slots[i] = pl__tier_slot(c->t[i], x->conf.resolution_ms);
+    int rc = feed_init(&feed, rows, n ? series[n - 1].h_to : 0, x->conf.resolution_ms);
+    if (rc >= 0 && rows) {
+        pl__buckets_code(&b->c, 0, rows);
     }
     pl_wr64(value + 1, state->rolled);
     pl_wr64(value + 9, (uint64_t)state->horizon);
     pl_wr64(value + 17, (uint64_t)state->raw_cut);
-    if (rows) {
-        pl__buckets_code(c, 0, rows);
-    }
     uint64_t seq = ++mine->seq;
     struct pl_flush f = {.first_seq = seq,
                          .last_seq = seq,
@@ -433,10 +455,12 @@ int pl__tier_write(struct pl_tenant *t, size_t tier, const struct pl__tier_serie
                          .ctx = &feed,
                          .records = &record,
                          .n_records = 1};
-    int rc = PL_FAULT("rollup.write");
+    rc = rc < 0 ? rc : PL_FAULT("rollup.write");
     rc = rc < 0 ? rc : x->engine->ops->write(mine->et, &f);
     rc = rc < 0 ? rc : PL_FAULT("rollup.done");
     free(feed.slots);
+    free(feed.h_slots);
+    free(feed.ones);
     if (rc >= 0) {
         pl_count(t->s->rollup.n_buckets, rows);
         pthread_mutex_lock(&mine->lock);

@@ -22,11 +22,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PL__TIERS_MAX    16
-#define PL__TIER_SETS    255         /* overrides at most, less one for the default */
-#define PL__TIER_SLOT_MS 60000       /* of engine time for a bucket */
-#define PL__TIER_IDS     (1u << 28)  /* series with a higher id are in no tier */
-#define PL__TIER_T_MAX   (1ll << 52) /* ms: times beyond are in no bucket */
+#define PL__TIERS_MAX       16
+#define PL__TIER_SETS       255            /* overrides at most, less one for the default */
+#define PL__TIER_HISTOGRAMS PL_TIER_VALUES /* engine id: 1 for each bucket that has some; sparse   \
+                                            */
+#define PL__TIER_SLOT_MS 60000             /* of engine time for a bucket */
+#define PL__TIER_IDS     (1u << 28)        /* series with a higher id are in no tier */
+#define PL__TIER_T_MAX   (1ll << 52)       /* ms: times beyond are in no bucket */
 
 struct pl_tenant;
 
@@ -108,6 +110,12 @@ int pl__buckets_add(struct pl_columns *c, int64_t resolution, struct pl_tier_col
 /** Between values and what is on disk: T_FIRST and T_LAST as milliseconds before the bucket's end.
  */
 void pl__buckets_code(const struct pl_tier_columns *c, size_t from, size_t to);
+/** The pass: buckets with a note which of them have histograms. */
+struct pl__buckets {
+    struct pl_tier_columns c;
+    int64_t *with_histograms; /* ends; ascending for each series */
+    size_t n_with, cap_with;
+};
 
 /* rollup_pass.c */
 /** Bring all tiers of a tenant up to date. all: up to now, not up to a while ago. PL_ECLOSED. */
@@ -115,10 +123,14 @@ int pl__rollup_pass(struct pl_tenant *t, bool all);
 /** Write buckets with the state after them; next may be NULL. */
 struct pl__tier_series {
     uint32_t id;
-    size_t from, to; /* in the columns */
+    size_t from, to;     /* in the columns */
+    size_t h_from, h_to; /* in with_histograms */
 };
 int pl__tier_write(struct pl_tenant *t, size_t tier, const struct pl__tier_series *series, size_t n,
-                   const struct pl_tier_columns *c, const struct pl__tier_state *state);
+                   const struct pl__buckets *b, const struct pl__tier_state *state);
+/** pl__buckets_add, and with_histograms. */
+int pl__buckets_take(struct pl_columns *c, int64_t resolution, struct pl__buckets *out);
+void pl__buckets_fini(struct pl__buckets *b);
 
 /* rollup_erase.c */
 /** Samples of ids (ascending) in [t0, t1] were erased: so are the buckets. */

@@ -37,13 +37,14 @@ int pl__buckets_reserve(struct pl_tier_columns *c, size_t more)
 }
 
 /** Move what is a sample to the front of [a, b); returns its end. */
-static size_t drop_markers(struct pl_columns *c, size_t a, size_t b)
+static size_t drop_markers(struct pl_columns *c, size_t a, size_t b, bool *histograms)
 {
     size_t k = a;
     while (k < b && !pl_is_stale(c->v[k]) && !pl_is_histogram(c->v[k])) {
         k++;
     }
     for (size_t i = k; i < b; i++) {
+        *histograms |= pl_is_histogram(c->v[i]);
         if (!pl_is_stale(c->v[i]) && !pl_is_histogram(c->v[i])) {
             c->t[k] = c->t[i];
             c->v[k++] = c->v[i];
@@ -77,7 +78,23 @@ static void fill(struct pl_tier_columns *out, const int64_t *t, const double *v,
     out->v[PL_TIER_T_LAST][at] = (double)t[n - 1];
 }
 
-int pl__buckets_add(struct pl_columns *c, int64_t resolution, struct pl_tier_columns *out)
+static int note_histograms(struct pl__buckets *b, int64_t end)
+{
+    if (b->n_with == b->cap_with) {
+        size_t cap = b->cap_with ? 2 * b->cap_with : 64;
+        int64_t *more = realloc(b->with_histograms, cap * sizeof *more);
+        if (!more) {
+            return PL_ENOMEM;
+        }
+        b->with_histograms = more;
+        b->cap_with = cap;
+    }
+    b->with_histograms[b->n_with++] = end;
+    return 0;
+}
+
+static int add(struct pl_columns *c, int64_t resolution, struct pl_tier_columns *out,
+               struct pl__buckets *with)
 {
     for (size_t a = 0, b; a < c->n; a = b) {
         int64_t end = pl__bucket_end(c->t[a], resolution);
@@ -89,7 +106,8 @@ int pl__buckets_add(struct pl_columns *c, int64_t resolution, struct pl_tier_col
         if (pl__buckets_reserve(out, 1) < 0) {
             return PL_ENOMEM;
         }
-        size_t e = drop_markers(c, a, b);
+        bool histograms = false;
+        size_t e = drop_markers(c, a, b, &histograms);
         if (e > a) {
             fill(out, c->t + a, c->v + a, e - a);
         } else {
@@ -98,8 +116,29 @@ int pl__buckets_add(struct pl_columns *c, int64_t resolution, struct pl_tier_col
             }
         }
         out->t[out->n++] = end;
+        out->histograms |= histograms;
+        if (histograms && with && note_histograms(with, end) < 0) {
+            return PL_ENOMEM;
+        }
     }
     return 0;
+}
+
+int pl__buckets_add(struct pl_columns *c, int64_t resolution, struct pl_tier_columns *out)
+{
+    return add(c, resolution, out, NULL);
+}
+
+int pl__buckets_take(struct pl_columns *c, int64_t resolution, struct pl__buckets *out)
+{
+    return add(c, resolution, &out->c, out);
+}
+
+void pl__buckets_fini(struct pl__buckets *b)
+{
+    pl_tier_columns_fini(&b->c);
+    free(b->with_histograms);
+    *b = (struct pl__buckets){0};
 }
 
 void pl__buckets_code(const struct pl_tier_columns *c, size_t from, size_t to)

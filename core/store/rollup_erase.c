@@ -15,7 +15,7 @@ struct edges {
     struct pl_tenant *t;
     int64_t resolution, ends[2];
     size_t n_ends;
-    struct pl_tier_columns buckets;
+    struct pl__buckets buckets;
     struct pl__tier_series *series;
     size_t n;
 };
@@ -24,15 +24,16 @@ static int edges_of(struct edges *e, struct pl_cursor *c, uint32_t id, struct pl
 {
     const struct pl_engine_ops *ops = e->t->s->engine->ops;
     struct pl_read_stats stats = {0};
-    size_t from = e->buckets.n;
+    size_t from = e->buckets.c.n, h_from = e->buckets.n_with;
     int rc = 0;
     for (size_t i = 0; i < e->n_ends && rc >= 0; i++) {
         rc = ops->read(c, id, e->ends[i] - e->resolution + 1, e->ends[i], samples, &stats);
         rc = rc == PL_ECORRUPT ? 0 : rc;
-        rc = rc < 0 ? rc : pl__buckets_add(samples, e->resolution, &e->buckets);
+        rc = rc < 0 ? rc : pl__buckets_take(samples, e->resolution, &e->buckets);
     }
-    if (e->buckets.n > from) {
-        e->series[e->n++] = (struct pl__tier_series){id, from, e->buckets.n};
+    if (e->buckets.c.n > from) {
+        e->series[e->n++] =
+            (struct pl__tier_series){id, from, e->buckets.c.n, h_from, e->buckets.n_with};
     }
     return rc;
 }
@@ -67,10 +68,10 @@ static int compute_edges(struct edges *e, size_t tier, const uint32_t *ids, size
 /** All values of the series that a tier can hold; malloc'ed. */
 static uint32_t *values_of(const uint32_t *ids, size_t n, size_t *n_out)
 {
-    uint32_t *out = malloc((n * PL_TIER_VALUES + 1) * sizeof *out);
+    uint32_t *out = malloc((n * (PL__TIER_HISTOGRAMS + 1) + 1) * sizeof *out);
     size_t k = 0;
     for (size_t i = 0; out && i < n && ids[i] < PL__TIER_IDS; i++) {
-        for (uint32_t v = 0; v < PL_TIER_VALUES; v++) {
+        for (uint32_t v = 0; v <= PL__TIER_HISTOGRAMS; v++) {
             out[k++] = ids[i] * 16 + v;
         }
     }
@@ -117,7 +118,7 @@ static int erase_tier(struct pl_tenant *t, size_t tier, const uint32_t *ids, siz
                  : x->engine->ops->erase(et, values, n_values, pl__tier_slot(first, e.resolution),
                                          pl__tier_slot(last, e.resolution), hide);
     }
-    pl_tier_columns_fini(&e.buckets);
+    pl__buckets_fini(&e.buckets);
     free(e.series);
     free(values);
     return rc;
@@ -140,7 +141,7 @@ int pl__rollup_cut(struct pl_tenant *t, int64_t cut)
     for (size_t tier = 0; tier < t->s->rollup.n; tier++) {
         struct pl_engine_tenant *et;
         struct pl__tier_state st;
-        struct pl_tier_columns none = {0};
+        struct pl__buckets none = {0};
         int rc = pl__tier_open(t, tier, &et, &st);
         if (rc >= 0 && cut > st.raw_cut) {
             st.raw_cut = cut;

@@ -27,7 +27,7 @@ struct pass {
     struct pl_cursor *c_recent, *c_old, *c_late;
     struct pl__tier_series *series;
     size_t n_series, cap_series;
-    struct pl_tier_columns buckets;
+    struct pl__buckets buckets;
     struct pl_columns samples, touched;
     struct pl_read_stats stats;
 };
@@ -38,7 +38,7 @@ static int write_slice(struct pass *p, const struct pl__tier_state *state)
 {
     int rc = pl__tier_write(p->t, p->tier, p->series, p->n_series, &p->buckets, state);
     p->n_series = 0;
-    p->buckets.n = 0;
+    p->buckets.c.n = p->buckets.n_with = 0;
     return rc;
 }
 
@@ -47,7 +47,7 @@ static int take(struct pass *p, struct pl_cursor *c, uint32_t id, int64_t t0, in
 {
     int rc = p->ops->read(c, id, t0, t1, &p->samples, &p->stats);
     rc = rc == PL_ECORRUPT ? 0 : rc; /* said where; the rest is better than nothing */
-    return rc < 0 ? rc : pl__buckets_add(&p->samples, p->resolution, &p->buckets);
+    return rc < 0 ? rc : pl__buckets_take(&p->samples, p->resolution, &p->buckets);
 }
 
 /** Late samples of a series: their buckets, neighbours in one go. */
@@ -85,16 +85,15 @@ static int one_series(struct pass *p, uint32_t id, bool late, bool recent)
         p->series = more;
         p->cap_series = cap;
     }
-    size_t from = p->buckets.n;
+    size_t from = p->buckets.c.n, h_from = p->buckets.n_with;
     int64_t t0 = p->from.horizon == INT64_MIN ? INT64_MIN : p->from.horizon + 1;
     int rc = late ? take_late(p, id) : 0;
     rc = rc >= 0 && recent ? take(p, p->c_recent, id, t0, p->to.horizon) : rc;
-    if (rc >= 0 && p->buckets.n > from) {
-        p->series[p->n_series++] = (struct pl__tier_series){id, from, p->buckets.n};
-    } else {
-        p->buckets.n = from;
+    if (rc >= 0 && p->buckets.c.n > from) {
+        p->series[p->n_series++] =
+            (struct pl__tier_series){id, from, p->buckets.c.n, h_from, p->buckets.n_with};
     }
-    return rc < 0 || p->buckets.n < SLICE_BUCKETS ? rc : write_slice(p, &p->from);
+    return rc < 0 || p->buckets.c.n < SLICE_BUCKETS ? rc : write_slice(p, &p->from);
 }
 
 /** A flush that is wanted goes first. PL_EAGAIN: it brought an erasure. */
@@ -157,7 +156,7 @@ static void end(struct pass *p)
             p->ops->view_free(views[i]);
         }
     }
-    pl_tier_columns_fini(&p->buckets);
+    pl__buckets_fini(&p->buckets);
     pl_columns_fini(&p->samples);
     pl_columns_fini(&p->touched);
     free(p->series);

@@ -216,6 +216,13 @@ static int read_stored(struct reading *g, int64_t first, int64_t last, struct pl
     for (size_t i = 0; i < out->n; i++) {
         out->t[i] = out->t[i] / PL__TIER_SLOT_MS * g->resolution;
     }
+    int rc = ops->read(g->x->cursor, g->id * 16 + PL__TIER_HISTOGRAMS,
+                       pl__tier_slot(first, g->resolution), pl__tier_slot(last, g->resolution),
+                       &g->columns, &g->r->stats);
+    if (rc < 0 && rc != PL_ECORRUPT) {
+        return rc;
+    }
+    out->histograms = g->columns.n > 0;
     for (int k = PL_TIER_T_FIRST; k <= PL_TIER_T_LAST; k++) {
         for (size_t i = 0; (g->want >> k & 1) && i < out->n; i++) {
             if (!pl_is_stale(out->v[k][i])) {
@@ -263,6 +270,7 @@ static int combine(struct reading *g, struct pl_tier_columns *out)
         n++;
     }
     to->n = n;
+    to->histograms = out->histograms || c->histograms;
     if (all.cap) {
         pl_tier_columns_fini(out);
         *out = all;
@@ -301,6 +309,7 @@ int pl_reader_tier(struct pl_reader *r, size_t i, size_t tier, int64_t t0, int64
     struct pl_tenant *t = r->s->t;
     struct reading g = {.r = r, .id = r->s->ids[i], .want = want};
     out->n = 0;
+    out->histograms = false;
     if (tier >= t->s->rollup.n || want == 0 || want >> PL_TIER_VALUES) {
         return PL_EINVAL;
     }

@@ -71,6 +71,7 @@ struct pl_tier_columns {
     int64_t *t;                /* bucket ends, ascending; empty buckets are not there */
     double *v[PL_TIER_VALUES]; /* those asked for */
     size_t n, cap;
+    bool histograms; /* there are histograms in the range, which count in none of the values */
 };
 void pl_tier_columns_fini(struct pl_tier_columns *c);
 /** What tiers the tenant's store keeps, finest first; at most cap. @return how many there are */
@@ -78,8 +79,10 @@ struct pl_tier {
     int64_t resolution_ms, retention_ms; /* 0: for ever */
 };
 size_t pl_tenant_tiers(struct pl_tenant *t, struct pl_tier *out, size_t cap);
-/** Buckets of series i with ends in [t0, t1], replacing out. @param want  bits 1 << pl_tier_value.
- *  PL_ENOTFOUND: this series is not kept in the tier (a per-selector override). */
+/** Buckets of series i with ends in [t0, t1], replacing out: those of which the select's range
+ *  holds all. @param want  bits 1 << pl_tier_value.
+ *  PL_ENOTFOUND: this series is not kept in the tier (a per-selector override). PL_EINVAL,
+ *  PL_ENOMEM; PL_ECORRUPT: the rest is in out. */
 int pl_reader_tier(struct pl_reader *r, size_t i, size_t tier, int64_t t0, int64_t t1,
                    unsigned want, struct pl_tier_columns *out);
 
