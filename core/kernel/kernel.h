@@ -121,6 +121,10 @@ enum pl_rate { PL_RATE, PL_INCREASE, PL_DELTA, PL_IRATE, PL_IDELTA };
  *  Resets are looked for once, not once a window. */
 void pl_rate(enum pl_rate op, const int64_t *t, const double *v, const struct pl_windows *w,
              const uint32_t *from, const uint32_t *to, double *out);
+/** RATE, INCREASE or DELTA of one window [begin, end] of which this is known: the difference with
+ *  resets added back, its n >= 2 samples' first value, first and last time. */
+double pl_rate_of(enum pl_rate op, double result, double first, int64_t t_first, int64_t t_last,
+                  size_t n, int64_t begin, int64_t end);
 
 /** What rate, increase and delta of one column of timestamps come to before there are values: made
  *  once for all series that share timestamps and windows. Memory is the caller's. */

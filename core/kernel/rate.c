@@ -8,27 +8,42 @@ struct stretch {
     double sampled, to_start, to_end;
 };
 
-static inline struct stretch stretch(const int64_t *t, size_t n, int64_t begin, int64_t end)
+static inline struct stretch stretch_of(int64_t t_first, int64_t t_last, size_t n, int64_t begin,
+                                        int64_t end)
 {
-    struct stretch s = {.sampled = (double)(t[n - 1] - t[0]) / 1000,
-                        .to_start = (double)(t[0] - begin) / 1000,
-                        .to_end = (double)(end - t[n - 1]) / 1000};
+    struct stretch s = {.sampled = (double)(t_last - t_first) / 1000,
+                        .to_start = (double)(t_first - begin) / 1000,
+                        .to_end = (double)(end - t_last) / 1000};
     double between = s.sampled / (double)(n - 1), threshold = between * 1.1;
     s.to_start = s.to_start >= threshold ? between / 2 : s.to_start;
     s.to_end = s.to_end >= threshold ? between / 2 : s.to_end;
     return s;
 }
 
-static double extrapolate(double result, const int64_t *t, double first, size_t n, int64_t begin,
-                          int64_t end, bool counter)
+static inline struct stretch stretch(const int64_t *t, size_t n, int64_t begin, int64_t end)
 {
-    struct stretch s = stretch(t, n, begin, end);
+    return stretch_of(t[0], t[n - 1], n, begin, end);
+}
+
+static double extrapolate(double result, struct stretch s, double first, bool counter)
+{
     if (counter && result > 0 && first >= 0) {
         /* a counter was not below zero: do not stretch beyond where it would have been zero */
         double to_zero = s.sampled * (first / result);
         s.to_start = to_zero < s.to_start ? to_zero : s.to_start;
     }
     return (s.sampled + s.to_start + s.to_end) / s.sampled;
+}
+
+double pl_rate_of(enum pl_rate op, double result, double first, int64_t t_first, int64_t t_last,
+                  size_t n, int64_t begin, int64_t end)
+{
+    struct stretch s = stretch_of(t_first, t_last, n, begin, end);
+    double factor = extrapolate(result, s, first, op != PL_DELTA);
+    if (op == PL_RATE) {
+        factor /= (double)(end - begin) / 1000;
+    }
+    return result * factor;
 }
 
 /* The next reset at or behind i: where v[i] < v[i - 1]; n if there is none. */
@@ -63,7 +78,8 @@ static void extrapolated(enum pl_rate op, const int64_t *t, const double *v,
             }
         }
         int64_t end = w->start + (int64_t)k * w->step;
-        double factor = extrapolate(result, t + a, v[a], b - a, end - w->range, end, counter);
+        double factor =
+            extrapolate(result, stretch(t + a, b - a, end - w->range, end), v[a], counter);
         if (op == PL_RATE) {
             factor /= (double)w->range / 1000;
         }

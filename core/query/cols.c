@@ -99,8 +99,10 @@ static int open_subquery(struct pl__exec *ex, struct pl_expr *e, struct pl__cols
     return 0;
 }
 
-int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
-                  struct pl__cols *out, struct pl__refs *refs)
+/** which: of the function, where tiers may be read. */
+static int open_planned(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                        const int *which, struct pl__cols *out, struct pl__refs *refs,
+                        struct pl__tier_plan *p)
 {
     bool sub = e->kind == PL__SUBQUERY;
     int64_t range = sub ? e->sub.range_ms : e->sel.range_ms ? e->sel.range_ms : ex->lookback_ms;
@@ -116,9 +118,32 @@ int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr
         out->t0 -= e->sel.range_ms ? ex->lookback_ms : 0;
         out->t1 += e->sel.edges == PL__EDGES_SMOOTHED ? ex->lookback_ms : 0;
     }
+    if (which) {
+        pl__tier_plan(ex, e, *which, range, refs, p);
+        out->t0 -= p->before_ms;
+        out->t1 += p->after_ms;
+    }
     int err = sub ? open_subquery(ex, e, out) : open_selector(ex, e, out);
     if (err < 0) {
         pl__cols_fini(ex, out);
+    }
+    return err;
+}
+
+int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                  struct pl__cols *out, struct pl__refs *refs)
+{
+    struct pl__tier_plan none = {.n = 0};
+    return open_planned(ex, f, e, NULL, out, refs, &none);
+}
+
+int pl__cols_open_tiers(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                        int which, struct pl__cols *out, struct pl__refs *refs,
+                        struct pl__tier_plan *p)
+{
+    int err = open_planned(ex, f, e, &which, out, refs, p);
+    if (err >= 0) {
+        pl__tier_note(ex, e, p, out->n);
     }
     return err;
 }
@@ -163,6 +188,7 @@ void pl__worker_fini(struct pl__worker *w)
     }
     pl__heap_give(w);
     pl_columns_fini(&w->col);
+    pl_tier_columns_fini(&w->tier);
     free(w->lo);
     free(w->hi);
     free(w->row);

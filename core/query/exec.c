@@ -159,7 +159,7 @@ static int eval_selector(struct pl__exec *ex, const struct pl__frame *f, struct 
                          struct pl__rows *out)
 {
     *out = (struct pl__rows){.steps = f->n, .range_ms = ex->lookback_ms};
-    int err = pl__cols_open(ex, f, e, &out->cols, &out->refs);
+    int err = pl__cols_open_tiers(ex, f, e, PL__TIER_INSTANT, &out->cols, &out->refs, &out->tier);
     if (err >= 0) {
         out->n = out->cols.n;
         out->labels = out->cols.labels;

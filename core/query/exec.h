@@ -55,6 +55,8 @@ struct pl__exec {
     struct pl__explain *analysis;
     struct pl__counts counts;
     _Atomic size_t memory;          /* of values */
+    _Atomic int64_t tier_ms;        /* coarsest tier read */
+    bool tier_gone;                 /* a tier stands in for samples that are gone */
     _Atomic bool damaged;           /* samples that cannot be read were left out */
     struct pl__labelbuf *bufs;      /* labels of selectors */
     pthread_mutex_t lock;           /* of the notes and the heaps; innermost */
@@ -135,6 +137,7 @@ struct pl__worker {
     const struct pl__cols *cols;
     void *reader;
     struct pl_columns col;
+    struct pl_tier_columns tier;
     uint32_t *lo, *hi; /* windows, one per step */
     double *row, *scratch;
     size_t steps_cap, scratch_cap;
@@ -168,6 +171,33 @@ void pl__subquery_frame(const struct pl_expr *e, int64_t t0, int64_t t1, struct 
 /** Columns of a selector (range_ms or the lookback before each ref) or a subquery. */
 int pl__cols_open(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                   struct pl__cols *out, struct pl__refs *refs);
+
+/* ------------------------------------------------------------------ rollup tiers: plan_tier.c */
+
+#define PL__TIERS_PLANNED 16
+#define PL__TIER_INSTANT  (-1) /* `which` of an instant selector */
+
+/** How a selector reads tiers; all 0: not at all. */
+struct pl__tier_plan {
+    int which; /* enum pl__range, or PL__TIER_INSTANT */
+    unsigned want;
+    bool exact;                          /* all steps from buckets */
+    bool gone;                           /* steps that look behind `oldest` from buckets */
+    size_t at;                           /* the tier to read first */
+    int64_t oldest, before_ms, after_ms; /* how much more than the windows to select */
+    struct pl_tier tier[PL__TIERS_PLANNED];
+    size_t n;
+};
+/** Plan for `which` over windows of range_ms. */
+void pl__tier_plan(struct pl__exec *ex, struct pl_expr *e, int which, int64_t range_ms,
+                   const struct pl__refs *refs, struct pl__tier_plan *p);
+/** pl__cols_open with a plan: what tiers need besides is selected, too, and it is said where they
+ *  stand in for samples. */
+int pl__cols_open_tiers(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                        int which, struct pl__cols *out, struct pl__refs *refs,
+                        struct pl__tier_plan *p);
+void pl__tier_note(struct pl__exec *ex, const struct pl_expr *e, const struct pl__tier_plan *p,
+                   size_t n_series);
 
 /* ------------------------------------------------------------------ range functions */
 
@@ -253,6 +283,7 @@ struct pl__rows {
     bool p1_same, floats_only; /* floats_only: the function does not know histograms */
     int64_t before, after;     /* of an anchored or smoothed range */
     bool smoothed;             /* an instant selector: between samples */
+    struct pl__tier_plan tier;
     struct pl__map map[PL__MAPS_MAX];
     size_t n_maps;
     bool ordered; /* the order of the rows means something (instant queries) */
@@ -260,6 +291,10 @@ struct pl__rows {
 void pl__rows_fini(struct pl__exec *ex, struct pl__rows *r);
 /** n rows of `steps` values to fill; labels to be set. */
 int pl__rows_new(struct pl__exec *ex, size_t n, size_t steps, struct pl__rows *out);
+/** Row i from buckets: 1; 0: read the samples. */
+int pl__tier_row(const struct pl__rows *r, struct pl__worker *w, size_t i, double *out);
+/** The steps of a row whose samples are gone, from buckets. */
+int pl__tier_patch(const struct pl__rows *r, struct pl__worker *w, size_t i, double *out);
 int pl__rows_materialise(struct pl__exec *ex, struct pl__rows *r);
 /** Row i: in r->v, or computed into w->row. NULL on error (*err). */
 double *pl__row(const struct pl__rows *r, struct pl__worker *w, size_t i, int *err);

@@ -308,7 +308,7 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     for (size_t s = 1; p[0] && s < f->n; s++) {
         out->p1_same = out->p1_same && pl_f64_bits(p[0][s]) == pl_f64_bits(p[0][0]);
     }
-    err = pl__cols_open(ex, f, range, &out->cols, &out->refs);
+    err = pl__cols_open_tiers(ex, f, range, e->call.fn->which, &out->cols, &out->refs, &out->tier);
     if (err < 0) {
         return err;
     }

@@ -88,7 +88,7 @@ int pl__fn_timestamp(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
     int err;
     if (arg->kind == PL__SELECTOR) {
         *out = (struct pl__rows){.steps = f->n, .range_ms = ex->lookback_ms, .as_time = true};
-        err = pl__cols_open(ex, f, arg, &out->cols, &out->refs);
+        err = pl__cols_open_tiers(ex, f, arg, PL__TIER_INSTANT, &out->cols, &out->refs, &out->tier);
         if (err < 0) {
             return err;
         }

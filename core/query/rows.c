@@ -206,10 +206,10 @@ static int range_row(const struct pl__rows *r, struct pl__worker *w, size_t i, d
     return 0;
 }
 
-static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, double *out)
+/** From samples; what of them is gone, from a tier. */
+static int samples_row(const struct pl__rows *r, struct pl__worker *w, size_t i, double *out)
 {
-    int err = reserve_steps(w, r->steps);
-    err = err < 0 ? err : pl__cols_read(w, i, !r->range && !r->smoothed);
+    int err = pl__cols_read(w, i, !r->range && !r->smoothed);
     if ((r->floats_only || r->smoothed) && err >= 0) {
         pl__drop_histograms(&w->col);
         w->hist_cols = false;
@@ -225,6 +225,22 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
         pl__count_row(r, w, out);
     }
     w->hist = err >= 0 && w->hist_cols && pl__any_histogram(out, r->steps);
+    if (err >= 0 && r->tier.gone && !r->tier.exact) {
+        err = pl__tier_patch(r, w, i, out);
+    }
+    return err;
+}
+
+static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, double *out)
+{
+    int err = reserve_steps(w, r->steps);
+    w->hist = false;
+    if (err >= 0 && r->tier.exact) {
+        err = pl__tier_row(r, w, i, out);
+    }
+    if (err == 0) {
+        err = samples_row(r, w, i, out);
+    }
     for (size_t k = 0; k < r->n_maps && err >= 0; k++) {
         if (w->hist) {
             err = pl__hist_map(&r->map[k], w, out, r->steps);
@@ -232,7 +248,7 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
             r->map[k].apply(&r->map[k], out, r->steps);
         }
     }
-    return err;
+    return err < 0 ? err : 0;
 }
 
 double *pl__row(const struct pl__rows *r, struct pl__worker *w, size_t i, int *err)

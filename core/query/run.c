@@ -247,7 +247,9 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
     out->stats.samples = ex.samples;
     out->stats.chunks = ex.chunks;
     out->stats.series = ex.series;
-    pl__uncharge(&ex, ex.memory); /* labels */
+    out->stats.tier_ms = ex.tier_ms;
+    out->reads.known = out->reads.known && !ex.tier_gone; /* buckets reach beyond the windows */
+    pl__uncharge(&ex, ex.memory);                         /* labels */
     while (ex.bufs) {
         struct pl__labelbuf *next = ex.bufs->next;
         pl_buf_fini(&ex.bufs->buf);

@@ -19,6 +19,11 @@ struct pl_source_ops {
     /** Boxed values that are read are pointers to histograms that live as long as the source, with
      * the reset hints they are to have; else as in select.h. */
     bool boxed;
+    /** Rollup tiers (core/store/select.h), finest first; both may be NULL: there are none.
+     *  @param oldest  samples before it are no longer kept; @param now  of the source's clock */
+    size_t (*tiers)(void *ctx, struct pl_tier *out, size_t cap, int64_t *oldest, int64_t *now);
+    int (*read_tier)(void *reader, size_t i, size_t tier, int64_t t0, int64_t t1, unsigned want,
+                     struct pl_tier_columns *out);
 };
 struct pl_source {
     const struct pl_source_ops *ops;

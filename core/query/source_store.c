@@ -44,6 +44,19 @@ static void store_stats(const void *reader, struct pl_read_stats *out)
     pl_reader_stats(reader, out);
 }
 
+static size_t store_tiers(void *ctx, struct pl_tier *out, size_t cap, int64_t *oldest, int64_t *now)
+{
+    *oldest = pl_tenant_oldest(ctx);
+    *now = pl_tenant_now(ctx);
+    return pl_tenant_tiers(ctx, out, cap);
+}
+
+static int store_read_tier(void *reader, size_t i, size_t tier, int64_t t0, int64_t t1,
+                           unsigned want, struct pl_tier_columns *out)
+{
+    return pl_reader_tier(reader, i, tier, t0, t1, want, out);
+}
+
 static const struct pl_source_ops store_ops = {
     .select = store_select,
     .set_free = store_set_free,
@@ -53,6 +66,8 @@ static const struct pl_source_ops store_ops = {
     .reader_free = store_reader_free,
     .read = store_read,
     .stats = store_stats,
+    .tiers = store_tiers,
+    .read_tier = store_read_tier,
 };
 
 struct pl_source pl_source_store(struct pl_tenant *t) { return (struct pl_source){&store_ops, t}; }

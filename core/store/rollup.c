@@ -261,6 +261,8 @@ int64_t pl__tier_expired(const struct pl__tier *x)
     return x->conf.retention_ms ? pl_now_ms(x->real) - x->conf.retention_ms : INT64_MIN;
 }
 
+int64_t pl_tenant_now(const struct pl_tenant *t) { return pl_now_ms(t->s->conf.clock); }
+
 size_t pl_tenant_tiers(struct pl_tenant *t, struct pl_tier *out, size_t cap)
 {
     const struct pl__rollup *r = &t->s->rollup;

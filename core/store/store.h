@@ -98,6 +98,8 @@ uint64_t pl_tenant_touched(struct pl_tenant *t, int64_t t0, int64_t t1, uint64_t
 /** Oldest time that can be read now: what was computed from times before it is right only while
  *  this stands. Any thread. */
 int64_t pl_tenant_oldest(const struct pl_tenant *t);
+/** The store's clock, ms. Any thread. */
+int64_t pl_tenant_now(const struct pl_tenant *t);
 /** Moves after series were defined or forgotten: answers made of series alone are right while it
  *  stands. Read it before computing. Any thread. */
 uint64_t pl_tenant_catalogue(const struct pl_tenant *t);
