@@ -151,6 +151,7 @@ struct pl__worker {
     struct pl_rate_plan plan;
     double *plan_memory;
     bool hist_cols, hist; /* histograms among the columns; in the row */
+    pl_str noted;         /* a name that the note on counters was given of */
     bool hist_before;     /* there were some: read what is before them, too */
     struct pl__heap *heap;
     struct pl_arena tmp; /* of one row */
@@ -236,6 +237,8 @@ enum pl__range {
     PL__RANGES(PL__RANGE_ENUM)
 #undef PL__RANGE_ENUM
 };
+/** An info where floats came of series i whose name is not a counter's. Any thread. */
+void pl__note_counter(const struct pl__rows *r, struct pl__worker *w, size_t i, const double *row);
 /** The range function of an enum pl__range. */
 pl__range_fn pl__range_of(int which);
 /** The same over anchored or smoothed ranges; NULL: it has none. fn_edges.c */
@@ -277,6 +280,7 @@ struct pl__rows {
     enum pl_rate rate;
     int which;    /* enum pl__range */
     size_t at;    /* of the range function's first argument */
+    bool counts;  /* it is for counters: names tell */
     bool as_time; /* the time of the sample in seconds instead of its value */
     int64_t range_ms, eval0, eval_step;
     const double *p1, *p2, *p3;

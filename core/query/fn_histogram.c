@@ -139,7 +139,13 @@ struct ask {
     const struct pl_expr *e;
     const double *p1, *p2; /* p2: a fraction */
     size_t at, at_native;  /* the vector; what notes on native histograms point to */
+    bool varies;           /* only steps where p1 is `value` */
+    double value;
 };
+static bool asked(const struct ask *q, size_t s)
+{
+    return !q->varies || pl_f64_bits(q->p1[s]) == pl_f64_bits(q->value);
+}
 
 /** One histogram: its rows sorted by bound; all steps. hidden: steps that do not count. */
 static bool evaluate(const struct pl__rows *in, const struct row *rows, size_t n, struct bucket *b,
@@ -148,7 +154,7 @@ static bool evaluate(const struct pl__rows *in, const struct row *rows, size_t n
     bool forced = false;
     for (size_t s = 0; s < in->steps; s++) {
         size_t k = 0;
-        for (size_t i = 0; i < n && !(hidden && hidden[s]); i++) {
+        for (size_t i = 0; i < n && !(hidden && hidden[s]) && asked(q, s); i++) {
             double v = in->v[rows[i].at * in->steps + s];
             if (pl_is_absent(v) || pl_is_histogram(v)) {
                 continue;
@@ -294,7 +300,7 @@ static void native_row(struct pl__exec *ex, const struct ask *q, const double *r
     for (size_t s = 0; s < steps; s++) {
         enum pl_hnote note = PL_HNOTE_NONE;
         out[s] = PL_ABSENT;
-        if (pl_is_histogram(row[s])) {
+        if (pl_is_histogram(row[s]) && asked(q, s)) {
             const struct pl_histogram *h = pl_histogram_unboxed(row[s]);
             out[s] = q->p2 ? pl_histogram_fraction(q->p1[s], q->p2[s], h, &note)
                            : pl_histogram_quantile(q->p1[s], h, &note);
@@ -355,12 +361,11 @@ static void check_quantile(struct pl__exec *ex, const double *q, size_t steps, s
 }
 
 /** With the quantile as a label, laid out as OpenMetrics has floats: 0.5, 1.0. */
-static int label_quantile(struct pl__exec *ex, const struct ask *q, pl_str name, size_t s,
-                          pl_str *labels)
+static int label_quantile(struct pl__exec *ex, const struct ask *q, pl_str name, pl_str *labels)
 {
     char text[PL_NUMBER_MAX + 2];
-    size_t n = pl_number_text(q->p1[s], text);
-    bool whole = isfinite(q->p1[s]);
+    size_t n = pl_number_text(q->value, text);
+    bool whole = isfinite(q->value);
     for (size_t i = 0; i < n; i++) {
         whole = whole && text[i] != '.' && text[i] != 'e';
     }
@@ -391,7 +396,7 @@ static int all_rows(struct pl__exec *ex, const struct ask *q, size_t n_q, pl_str
             size_t from = n;
             err = histograms(ex, &q[k], in, &c, out, &n);
             for (size_t i = from; name.p && i < n && err >= 0; i++) {
-                err = label_quantile(ex, &q[k], name, 0, &out->labels[i]);
+                err = label_quantile(ex, &q[k], name, &out->labels[i]);
             }
         }
         out->n = n;
@@ -411,34 +416,65 @@ static int all_rows(struct pl__exec *ex, const struct ask *q, size_t n_q, pl_str
     return err;
 }
 
-/** histogram_quantiles(v, label, q...): where a quantile changes from step to step, so does its
- *  label; such a query is evaluated one step after the other. */
+/** What to ask for quantile p: where it changes from step to step, so does its label, and each
+ * value is asked for at its own steps. @return how many, PL_ENOMEM */
+static int split_quantile(struct pl__exec *ex, const struct pl__frame *f, const struct ask *like,
+                          const double *p, struct ask **out)
+{
+    struct pl__index values = {0};
+    struct ask *q = NULL;
+    int err = 0;
+    for (size_t s = 0; s < f->n && err >= 0; s++) {
+        bool fresh = false;
+        pl__index_put(&values, pl_str_mem(&p[s], sizeof *p), &fresh);
+        err = s % 1024 ? 0 : pl__tick(ex);
+    }
+    q = err < 0 ? NULL : pl_arena_alloc(ex->arena, (values.n + 1) * sizeof *q);
+    for (size_t k = 0; q && k < values.n; k++) {
+        q[k] = *like;
+        q[k].p1 = p;
+        q[k].varies = values.n > 1;
+        memcpy(&q[k].value, values.key[k].p, sizeof q[k].value);
+    }
+    *out = q;
+    int n = (int)values.n;
+    pl__index_fini(&values);
+    return err < 0 ? err : q ? n : PL_ENOMEM;
+}
+
+/** histogram_quantiles(v, label, q...): a row for each histogram and quantile. */
 static int quantiles(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                      struct pl__rows *out)
 {
     struct pl__rows in;
-    size_t n = e->call.n - 2;
-    struct ask *q = pl_arena_alloc(ex->arena, n * sizeof *q);
-    int err = q ? 0 : pl__error_code(ex, PL_ENOMEM, e->at);
+    size_t n = e->call.n - 2, total = 0;
+    struct ask like = {.e = e, .at = e->call.args[0]->at, .at_native = e->call.args[0]->at};
+    struct ask **q = pl_arena_alloc(ex->arena, n * sizeof *q), *flat = NULL;
+    size_t *count = pl_arena_alloc(ex->arena, n * sizeof *count);
+    int err = q && count ? 0 : pl__error_code(ex, PL_ENOMEM, e->at);
     for (size_t k = 0; k < n && err >= 0; k++) {
-        q[k] = (struct ask){.e = e, .at = e->call.args[0]->at, .at_native = e->call.args[0]->at};
-        err = pl__eval_scalar(ex, f, e->call.args[k + 2], &q[k].p1);
-        for (size_t s = 1; err >= 0 && s < f->n; s++) {
-            if (pl_f64_bits(q[k].p1[s]) != pl_f64_bits(q[k].p1[0])) {
-                return pl__error(ex, PL_EINVAL, e->call.args[k + 2]->at,
-                                 "the quantiles of histogram_quantiles() have to be the same at "
-                                 "all steps");
-            }
-        }
+        const double *p;
+        err = pl__eval_scalar(ex, f, e->call.args[k + 2], &p);
         if (err >= 0) {
-            check_quantile(ex, q[k].p1, f->n, e->call.args[k + 2]->at);
+            check_quantile(ex, p, f->n, e->call.args[k + 2]->at);
+            err = split_quantile(ex, f, &like, p, &q[k]);
+            count[k] = err < 0 ? 0 : (size_t)err;
+            total += count[k];
+            err = err < 0 ? pl__error_code(ex, err, e->at) : 0;
         }
+    }
+    if (err >= 0) {
+        flat = pl_arena_alloc(ex->arena, (total + 1) * sizeof *flat);
+        err = flat ? 0 : pl__error_code(ex, PL_ENOMEM, e->at);
+    }
+    for (size_t k = 0, at = 0; k < n && err >= 0; at += count[k++]) {
+        memcpy(flat + at, q[k], count[k] * sizeof *flat);
     }
     err = err < 0 ? err : pl__eval_values(ex, f, e->call.args[0], &in);
     if (err < 0) {
         return err;
     }
-    err = all_rows(ex, q, n, pl__unparen(e->call.args[1])->str, &in, out);
+    err = all_rows(ex, flat, total, pl__unparen(e->call.args[1])->str, &in, out);
     pl__rows_fini(ex, &in);
     return err;
 }

@@ -234,7 +234,7 @@ static int check_edges(struct pl__exec *ex, const struct pl_expr *e, const struc
 
 /** Notes on arguments that are legal and most likely wrong. */
 static void note(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
-                 const struct pl__rows *r, const struct pl_expr *range)
+                 const struct pl__rows *r)
 {
     int which = e->call.fn->which;
     for (size_t s = 0; which == PL__RANGE_QUANTILE_OVER_TIME && r->n && s < f->n; s++) {
@@ -245,20 +245,24 @@ static void note(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
                      "quantile value should be between 0 and 1, got %.*s", (int)n, text);
         }
     }
-    if (which != PL__RANGE_RATE && which != PL__RANGE_INCREASE) {
+}
+
+void pl__note_counter(const struct pl__rows *r, struct pl__worker *w, size_t i, const double *row)
+{
+    pl_str name = pl_labels_get(w->cols->labels[i], PL_METRIC_NAME);
+    size_t s = 0;
+    if (counter_name(name) || pl_str_eq(name, w->noted)) {
         return;
     }
-    pl_str last = PL_STR_NULL;
-    for (size_t i = 0; i < r->n && ex->n_notes[0] < PL__NOTES_MAX; i++) {
-        pl_str name = pl_labels_get(r->labels[i], PL_METRIC_NAME);
-        if (!counter_name(name) && !pl_str_eq(name, last)) {
-            pl__note(
-                ex, false, range->at,
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
-                "\"%.*s\"",
-                PL_PRS(name));
-            last = name;
-        }
+    while (s < r->steps && (pl_is_absent(row[s]) || pl_is_histogram(row[s]))) {
+        s++;
+    }
+    if (s < r->steps) {
+        pl__note(w->ex, false, r->at,
+                 "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
+                 "\"%.*s\"",
+                 PL_PRS(name));
+        w->noted = name;
     }
 }
 
@@ -290,6 +294,7 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
         .after = edges == PL__EDGES_SMOOTHED ? ex->lookback_ms : 0,
         .which = e->call.fn->which,
         .at = e->call.args[0]->at,
+        .counts = e->call.fn->which == PL__RANGE_RATE || e->call.fn->which == PL__RANGE_INCREASE,
         .eval0 = f->start,
         .eval_step = f->step,
         .p1 = p[0],
@@ -317,7 +322,7 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     if (e->call.fn->which == PL__RANGE_DOUBLE_EXPONENTIAL_SMOOTHING) {
         err = check_factors(ex, f, e, out);
     }
-    note(ex, f, e, out, range);
+    note(ex, f, e, out);
     if (err >= 0 && !(e->call.fn->flags & PL__FN_KEEP_NAME)) {
         err = pl__rows_drop_names(ex, out, e->at);
     }

@@ -2,42 +2,25 @@
  * hold nothing but histograms, or nothing but floats; changes and resets count a change of kind;
  * what only asks for times and presence does not care; all else is about floats and ignores
  * histograms. Windows of floats go the usual way. As Prometheus, promql/functions.go. */
-#include "core/query/hist.h"
+#include "core/query/hist_range.h"
 
 #include <stdlib.h>
 
-struct ranges {
-    const struct pl__rows *r;
-    struct pl__worker *w;
-    const struct pl__windows *win;
-    struct pl_arena *heap;
-    struct pl_arena step; /* of one step's arithmetic */
-    unsigned notes;
-    int err;
-    size_t lo, hi; /* the window */
-    double *reset; /* of each sample to the one before: 0 not known, 1 no, 2 yes */
-};
-
-static const struct pl_histogram *at(const struct ranges *x, size_t i)
-{
-    return pl_histogram_unboxed(x->win->v[i]);
-}
-
-static bool is_reset(struct ranges *x, size_t i)
+bool pl__range_reset(struct pl__ranges *x, size_t i)
 {
     if (x->reset[i] == 0) {
-        x->reset[i] = pl_histogram_is_reset(at(x, i), at(x, i - 1)) ? 2 : 1;
+        x->reset[i] = pl_histogram_is_reset(pl__range_at(x, i), pl__range_at(x, i - 1)) ? 2 : 1;
     }
     return x->reset[i] == 2;
 }
 
-static double absent(struct ranges *x, unsigned note)
+static double absent(struct pl__ranges *x, unsigned note)
 {
     x->notes |= note;
     return PL_ABSENT;
 }
 
-static double finish(struct ranges *x, struct pl_hsum *s, bool compact, bool compensated)
+static double finish(struct pl__ranges *x, struct pl_hsum *s, bool compact, bool compensated)
 {
     struct pl_histogram *h = pl_hsum_finish(s, x->heap, compact, compensated);
     if (!h) {
@@ -50,16 +33,16 @@ static double finish(struct ranges *x, struct pl_hsum *s, bool compact, bool com
 /* ------------------------------------------------------------------ rate */
 
 /** The increase between the first and last histogram of the window: in *s. @return is there one? */
-static bool increase(struct ranges *x, bool counter, struct pl_hsum *s)
+static bool increase(struct pl__ranges *x, bool counter, struct pl_hsum *s)
 {
-    const struct pl_histogram *first = at(x, x->lo), *last = at(x, x->hi - 1);
+    const struct pl_histogram *first = pl__range_at(x, x->lo), *last = pl__range_at(x, x->hi - 1);
     struct pl_histogram none;
     bool custom = pl_histogram_custom(first), skip = false;
     if (counter && (first->reset == PL_RESET_GAUGE || last->reset == PL_RESET_GAUGE)) {
         x->notes |= PL__HNOTE_NOT_COUNTER;
     }
-    if (counter && is_reset(x, x->lo + 1)) { /* the first one's layout does not matter */
-        const struct pl_histogram *second = at(x, x->lo + 1);
+    if (counter && pl__range_reset(x, x->lo + 1)) { /* the first one's layout does not matter */
+        const struct pl_histogram *second = pl__range_at(x, x->lo + 1);
         none = (struct pl_histogram){
             .schema = second->schema, .bounds = second->bounds, .n_bounds = second->n_bounds};
         first = &none;
@@ -72,7 +55,7 @@ static bool increase(struct ranges *x, bool counter, struct pl_hsum *s)
         return false;
     }
     for (size_t i = x->lo + 1; counter && i + 1 < x->hi; i++) {
-        const struct pl_histogram *h = at(x, i);
+        const struct pl_histogram *h = pl__range_at(x, i);
         if (h->reset == PL_RESET_GAUGE) {
             x->notes |= PL__HNOTE_NOT_COUNTER;
         }
@@ -98,8 +81,8 @@ static bool increase(struct ranges *x, bool counter, struct pl_hsum *s)
         }
     }
     for (size_t i = x->lo + 1 + skip; counter && i < x->hi && bits >= 0; i++) {
-        if (is_reset(x, i)) {
-            bits = pl_hsum_add(s, at(x, i - 1), 1);
+        if (pl__range_reset(x, i)) {
+            bits = pl_hsum_add(s, pl__range_at(x, i - 1), 1);
             if (bits == PL_EINVAL) {
                 absent(x, PL__HNOTE_MIXED_SCHEMA);
                 return false;
@@ -112,7 +95,7 @@ static bool increase(struct ranges *x, bool counter, struct pl_hsum *s)
     return bits >= 0;
 }
 
-static double rate(struct ranges *x, size_t step, bool counter, bool per_second)
+static double rate(struct pl__ranges *x, size_t step, bool counter, bool per_second)
 {
     struct pl_hsum s;
     size_t n = x->hi - x->lo;
@@ -124,7 +107,7 @@ static double rate(struct ranges *x, size_t step, bool counter, bool per_second)
     int64_t t0 = x->win->t[x->lo], t1 = x->win->t[x->hi - 1];
     double to_start = (double)(t0 - start) / 1000, to_end = (double)(end - t1) / 1000;
     double sampled = (double)(t1 - t0) / 1000, average = sampled / (double)(n - 1);
-    double threshold = average * 1.1, was = at(x, x->lo)->count;
+    double threshold = average * 1.1, was = pl__range_at(x, x->lo)->count;
     to_start = to_start >= threshold ? average / 2 : to_start;
     if (counter && s.count.v > 0 && was >= 0) {
         double to_zero = sampled * (was / s.count.v);
@@ -138,9 +121,9 @@ static double rate(struct ranges *x, size_t step, bool counter, bool per_second)
 }
 
 /** irate, idelta: of the last two samples. */
-static double instant(struct ranges *x, bool counter)
+static double instant(struct pl__ranges *x, bool counter)
 {
-    const struct pl_histogram *a = at(x, x->hi - 2), *b = at(x, x->hi - 1);
+    const struct pl_histogram *a = pl__range_at(x, x->hi - 2), *b = pl__range_at(x, x->hi - 1);
     int64_t interval = x->win->t[x->hi - 1] - x->win->t[x->hi - 2];
     bool gauges = a->reset == PL_RESET_GAUGE && b->reset == PL_RESET_GAUGE;
     bool any_gauge = a->reset == PL_RESET_GAUGE || b->reset == PL_RESET_GAUGE;
@@ -152,7 +135,7 @@ static double instant(struct ranges *x, bool counter)
                 : !counter && !gauges ? PL__HNOTE_NOT_GAUGE
                                       : 0;
     int bits = pl_hsum_init(&s, &x->step, b);
-    if (bits >= 0 && (!counter || !is_reset(x, x->hi - 1))) {
+    if (bits >= 0 && (!counter || !pl__range_reset(x, x->hi - 1))) {
         bits = pl_hsum_add(&s, a, -1);
         if (bits == PL_EINVAL) {
             return absent(x, PL__HNOTE_MIXED_SCHEMA);
@@ -172,11 +155,11 @@ static double instant(struct ranges *x, bool counter)
 
 /* ------------------------------------------------------------------ sum, avg */
 
-static double total(struct ranges *x, bool avg)
+static double total(struct pl__ranges *x, bool avg)
 {
     struct pl__hcell v = {0};
     for (size_t i = x->lo; i < x->hi && x->err >= 0 && !v.incompatible; i++) {
-        x->err = pl__hcell_add(&v, &x->step, avg, at(x, i));
+        x->err = pl__hcell_add(&v, &x->step, avg, pl__range_at(x, i));
     }
     x->notes |= v.incompatible ? PL__HNOTE_MIXED_SCHEMA : pl__hcell_notes(&v);
     if (x->err < 0 || v.incompatible) {
@@ -192,7 +175,7 @@ static double total(struct ranges *x, bool avg)
 
 /* ------------------------------------------------------------------ changes, resets */
 
-static double count_steps(struct ranges *x, bool resets)
+static double count_steps(struct pl__ranges *x, bool resets)
 {
     size_t n = 0;
     for (size_t i = x->lo + 1; i < x->hi; i++) {
@@ -201,7 +184,8 @@ static double count_steps(struct ranges *x, bool resets)
         if (ha != hb) {
             n++;
         } else if (ha) {
-            n += resets ? is_reset(x, i) : !pl_histogram_equal(at(x, i), at(x, i - 1));
+            n += resets ? pl__range_reset(x, i)
+                        : !pl_histogram_equal(pl__range_at(x, i), pl__range_at(x, i - 1));
         } else {
             n += resets ? b < a : b != a && !(isnan(b) && isnan(a));
         }
@@ -212,7 +196,7 @@ static double count_steps(struct ranges *x, bool resets)
 /* ------------------------------------------------------------------ all steps */
 
 /** The window of one step by the function for floats. */
-static void floats_step(struct ranges *x, size_t s, double *out)
+static void floats_step(struct pl__ranges *x, size_t s, double *out)
 {
     struct pl__windows one = *x->win;
     uint32_t lo = (uint32_t)x->lo, hi = (uint32_t)x->hi;
@@ -227,12 +211,16 @@ static void floats_step(struct ranges *x, size_t s, double *out)
     x->r->range(&one, out);
 }
 
-static double one_step(struct ranges *x, size_t s, size_t n_floats)
+static double one_step(struct pl__ranges *x, size_t s, size_t n_floats)
 {
     double out;
     size_t n = x->hi - x->lo;
     int which = x->r->which;
+    bool edges = x->r->before || x->r->after;
     if (which == PL__RANGE_CHANGES || which == PL__RANGE_RESETS) {
+        if (edges && !pl__hist_anchor(x, s)) {
+            return PL_ABSENT;
+        }
         return count_steps(x, which == PL__RANGE_RESETS);
     }
     if (which == PL__RANGE_IRATE || which == PL__RANGE_IDELTA) {
@@ -260,6 +248,10 @@ static double one_step(struct ranges *x, size_t s, size_t n_floats)
     if (n_floats > 0) {
         return absent(x, PL__HNOTE_MIXED_RANGE);
     }
+    if (edges) {
+        return pl__hist_edges(x, s, x->r->after > 0, which != PL__RANGE_DELTA,
+                              which == PL__RANGE_RATE);
+    }
     switch (which) {
     case PL__RANGE_RATE:
         return rate(x, s, true, true);
@@ -273,7 +265,7 @@ static double one_step(struct ranges *x, size_t s, size_t n_floats)
 }
 
 /** Functions that ignore histograms: over the floats alone. */
-static int floats_only(struct ranges *x, const uint32_t *floats, double *out)
+static int floats_only(struct pl__ranges *x, const uint32_t *floats, double *out)
 {
     struct pl__windows f = *x->win;
     struct pl_arena *a = &x->w->tmp;
@@ -307,7 +299,7 @@ static int floats_only(struct ranges *x, const uint32_t *floats, double *out)
 int pl__hist_range(const struct pl__rows *r, struct pl__worker *w, size_t i,
                    const struct pl__windows *win, double *out)
 {
-    struct ranges x = {.r = r, .w = w, .win = win, .heap = pl__heap(w)};
+    struct pl__ranges x = {.r = r, .w = w, .win = win, .heap = pl__heap(w)};
     uint32_t *floats = pl_arena_alloc(&w->tmp, (win->n + 1) * sizeof *floats);
     x.reset = pl_arena_zalloc(&w->tmp, (win->n + 1) * sizeof *x.reset);
     if (!x.heap || !floats || !x.reset) {
@@ -318,8 +310,7 @@ int pl__hist_range(const struct pl__rows *r, struct pl__worker *w, size_t i,
     for (size_t k = 0; k < win->n; k++) {
         floats[k + 1] = floats[k] + !pl_is_histogram(win->v[k]);
     }
-    bool edges = r->before || r->after; /* anchored, smoothed */
-    switch (edges ? -1 : r->which) {
+    switch (r->which) {
     case PL__RANGE_COUNT_OVER_TIME:
     case PL__RANGE_PRESENT_OVER_TIME:
     case PL__RANGE_LAST_OVER_TIME:
