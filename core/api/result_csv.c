@@ -95,16 +95,39 @@ static void time_cell(struct pl_buf *out, int64_t t)
     pl_buf_add(out, text, pl_number_time_ms(t, text));
 }
 
+static void number(struct pl_buf *out, double v)
+{
+    char text[2 * PL_NUMBER_MAX];
+    pl_buf_add(out, text, pl__number_g(v, text));
+}
+
+/* As Prometheus prints one: "{count:3, sum:4.5, (1,2]:3}". */
+static void histogram_cell(struct pl_buf *out, const struct pl_histogram *h)
+{
+    struct pl_hiter it = pl_hiter(h, false);
+    struct pl_hbucket b;
+    pl_buf_z(out, "\"{count:");
+    number(out, h->count);
+    pl_buf_z(out, ", sum:");
+    number(out, h->sum);
+    while (pl_hiter_next(&it, &b)) {
+        if (b.count != 0) {
+            pl_buf_z(out, b.lower_in ? ", [" : ", (");
+            number(out, b.lower);
+            pl_buf_u8(out, ',');
+            number(out, b.upper);
+            pl_buf_z(out, b.upper_in ? "]:" : "):");
+            number(out, b.count);
+        }
+    }
+    pl_buf_z(out, "}\"");
+}
+
 static void value_cell(struct pl_buf *out, double v)
 {
     char text[PL_NUMBER_MAX];
     if (pl_is_histogram(v)) {
-        const struct pl_histogram *h = pl_result_histogram(v);
-        pl_buf_z(out, "\"{count:");
-        pl_buf_add(out, text, pl_number_text(h->count, text));
-        pl_buf_z(out, ", sum:");
-        pl_buf_add(out, text, pl_number_text(h->sum, text));
-        pl_buf_z(out, "}\"");
+        histogram_cell(out, pl_result_histogram(v));
     } else {
         pl_buf_add(out, text, pl_number_text(v, text));
     }
