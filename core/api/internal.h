@@ -221,6 +221,7 @@ void pl__ep_push_session(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_range(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_query_exemplars(struct pl_api *a, struct pl_http_req *req);
+void pl__ep_remote_read(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_federate(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_config(struct pl_api *a, struct pl_http_req *req);
 void pl__ep_walreplay(struct pl_api *a, struct pl_http_req *req);

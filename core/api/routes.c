@@ -30,6 +30,7 @@ const struct pl_route pl__routes[] = {
     {READ, "/api/v1/labels", pl__ep_labels, false, "label names"},
     {PL_M_GET, "/api/v1/label/*/values", pl__ep_label_values, false, "values of a label"},
     {PL_M_GET, "/api/v1/metadata", pl__ep_metadata, false, "type, unit and help of metrics"},
+    {PL_M_POST, "/api/v1/read", pl__ep_remote_read, false, "Prometheus remote read"},
     {PL_M_GET, "/federate", pl__ep_federate, false, "last samples of match[], as text"},
     {READ, "/api/v1/export", pl__ep_export, false, "samples of match[] as JSON lines"},
 

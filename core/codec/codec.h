@@ -7,3 +7,4 @@
 #include "core/codec/protobuf.h"
 #include "core/codec/compress.h"
 #include "core/codec/msgpack.h"
+#include "core/codec/xor_chunk.h"

@@ -201,12 +201,13 @@ class Kill(perilune.ServerCase):
         self.client.push_text("a 1\n")
         answers = []
 
-        def ask():
+        def ask(query):
             client = self.server.new_client()
-            answers.append(client.get("/api/v1/query_range", query=self.LONG, start=1, end=8640001,
+            answers.append(client.get("/api/v1/query_range", query=query, start=1, end=8640001,
                                       step=1000))
             client.close()
-        threads = [threading.Thread(target=ask) for _ in range(2)]
+        queries = [self.LONG, f"1 + {self.LONG}"] # equal ones would share one run
+        threads = [threading.Thread(target=ask, args=(query,)) for query in queries]
         for thread in threads:
             thread.start()
 
@@ -214,7 +215,7 @@ class Kill(perilune.ServerCase):
             found = self.client.api("/api/v1/status/queries")["queries"]
             return found if len(found) == 2 else None
         found = perilune.wait_until(listed, "two queries")
-        self.assertEqual({x["query"] for x in found}, {self.LONG})
+        self.assertEqual({x["query"] for x in found}, set(queries))
         self.assertEqual({x["kind"] for x in found}, {"range"})
         self.assertEqual(sorted(x["state"] for x in found), ["running", "waiting"])
         self.assertEqual(found[0]["tenant"], "default")

@@ -8,6 +8,7 @@ import urllib.parse
 
 import peers
 import perilune
+import wire
 
 STEP = 15_000
 
@@ -170,6 +171,116 @@ class Doors(unittest.TestCase):
         self.assertEqual((code, said.count("requests_total")), (0, 2), said)
         code, said = peers.promtool("query", "labels", where, "host")
         self.assertEqual((code, said.split()), (0, ["a", "b"]), said)
+
+    def read_request(self, matchers, start, end, accepted=(), hints=b""):
+        """A ReadRequest; matchers [(type, name, value)]."""
+        query = b"\x08" + wire.varint(start) + b"\x10" + wire.varint(end)
+        for kind, name, value in matchers:
+            query += wire.field(3, b"\x08" + wire.varint(kind) + wire.text(2, name)
+                                + wire.text(3, value))
+        if hints:
+            query += wire.field(4, hints)
+        out = wire.field(1, query)
+        if accepted:
+            out += wire.field(2, bytes(accepted))
+        return wire.snappy(out)
+
+    def test_samples_of_remote_read_are_the_same(self):
+        every = [(2, "__name__", ".+")]
+        for matchers, start, end, hints in (
+                (every, 0, self.now + 1, b""),
+                ([(0, "__name__", "requests_total"), (1, "host", "a")], self.now - 60_000, self.now,
+                 b""),
+                ([(0, "__name__", "requests_total")], 0, self.now + 1, b"\x18" + wire.varint(self.now - 30_000) + b"\x20"
+                 + wire.varint(self.now - 10_000)),
+                ([(0, "__name__", "nosuch")], 0, self.now, b"")):
+            body = self.read_request(matchers, start, end, hints=hints)
+            ours, theirs = self.both("/api/v1/read", "POST", body=body, headers={
+                "Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"})
+            self.assertEqual((ours.status, theirs.status), (200, 200))
+            for header in ("Content-Type", "Content-Encoding"):
+                self.assertEqual(ours.headers[header], theirs.headers[header])
+            self.assertEqual(unsnappy(ours.body), unsnappy(theirs.body), (matchers, hints))
+        for body in (b"junk", wire.snappy(b"\x0a\xff")):
+            ours, theirs = self.both("/api/v1/read", "POST", body=body)
+            self.assertEqual((ours.status, theirs.status), (400, 400), body)
+        bad = self.read_request([(2, "a", "(")], 0, 1) # a fault of the client; 500 in 2.42
+        self.assertEqual(self.server.client.post("/api/v1/read", bad).status, 400)
+
+    def test_streamed_chunks_are_frames_with_a_sum(self):
+        body = self.read_request([(0, "__name__", "requests_total")], 0, self.now + 1, (1,))
+        frames = []
+        for reply in self.both("/api/v1/read", "POST", body=body):
+            self.assertEqual(reply.headers["Content-Type"],
+                             "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse")
+            rest, found = reply.body, []
+            while rest:
+                n, used = varint_of(rest)
+                data = rest[used + 4:used + 4 + n]
+                self.assertEqual(int.from_bytes(rest[used:used + 4], "big"), crc32c(data))
+                found.append(data)
+                rest = rest[used + 4 + n:]
+            frames.append(found)
+        self.assertEqual(frames[0], frames[1]) # one chunk of 41 samples each: byte by byte
+
+    def test_prometheus_reads_from_us(self):
+        config = (f"remote_read:\n- url: {self.server.url}/api/v1/read\n  read_recent: true\n")
+        with peers.prometheus({}, config=config) as reader:
+            for labels, points, _ in self.data:
+                name = labels["__name__"]
+                found = reader.client.raw(name, self.now - 700_000, self.now + 1000)
+                self.assertEqual(found[tuple(sorted(labels.items()))], points)
+            t = self.now / 1000
+            for query in ("sum(rate(requests_total[5m]))", "requests_total offset 1m", "ended"):
+                self.assertEqual(reader.client.query(query, t), self.server.client.query(query, t))
+
+
+def varint_of(data):
+    value = shift = 0
+    for used, byte in enumerate(data, 1):
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, used
+    raise AssertionError("a varint ends early")
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def unsnappy(data):
+    """The block format."""
+    size, at = varint_of(data)
+    out = bytearray()
+    while at < len(data):
+        tag = data[at]
+        at += 1
+        if tag & 3 == 0:
+            n = tag >> 2
+            if n >= 60:
+                more = n - 59
+                n = int.from_bytes(data[at:at + more], "little")
+                at += more
+            out += data[at:at + n + 1]
+            at += n + 1
+            continue
+        if tag & 3 == 1:
+            n, offset = (tag >> 2 & 7) + 4, (tag >> 5) << 8 | data[at]
+            at += 1
+        else:
+            wide = 2 if tag & 3 == 2 else 4
+            n, offset = (tag >> 2) + 1, int.from_bytes(data[at:at + wide], "little")
+            at += wide
+        for _ in range(n):
+            out.append(out[-offset])
+    assert len(out) == size
+    return bytes(out)
 
 
 if __name__ == "__main__":
