@@ -1,15 +1,20 @@
-/* /api/v1/read: Prometheus' remote read. One of two answers, as the client prefers:
+/* /api/v1/read: Prometheus' remote read. One of two answers, as the client prefers.
  *
- *   SAMPLES              a ReadResponse, snappy:
- *                        { repeated QueryResult = 1 { repeated TimeSeries = 1
- *                          { repeated Label = 1; repeated Sample = 2 { double v = 1; int64 t = 2 }
- * } } } STREAMED_XOR_CHUNKS  frames, written with back-pressure: varint length | u32 big-endian
- * CRC32C | ChunkedReadResponse { ChunkedSeries = 1 { repeated Label = 1; repeated Chunk = 2 {
- * min_ms = 1; max_ms = 2; type = 3 (1: XOR); data = 4 } }; int64 query_index = 2 }
+ * SAMPLES: a ReadResponse, snappy. STREAMED_XOR_CHUNKS: frames, written with back-pressure:
+ *
+ *     ReadResponse        { repeated QueryResult = 1 }
+ *     QueryResult         { repeated TimeSeries = 1 }
+ *     TimeSeries          { repeated Label = 1; repeated Sample = 2; repeated Histogram = 4 }
+ *     Sample              { double value = 1; int64 ms = 2 }
+ *
+ *     frame               varint length | u32 big-endian CRC32C | ChunkedReadResponse
+ *     ChunkedReadResponse { ChunkedSeries = 1; int64 query_index = 2 }
+ *     ChunkedSeries       { repeated Label = 1; repeated Chunk = 2 }
+ *     Chunk               { int64 min_ms = 1; int64 max_ms = 2; type = 3 (1: XOR); bytes data = 4 }
  *
  * Series come in the order of their labels, since clients merge. Samples are those stored,
- * staleness markers too. Native histograms have their own chunk types, which are not written: their
- * samples are left out. Threads: loop and pool in turn. Source: prometheus/prometheus
+ * staleness markers too. Native histograms are in SAMPLES (read_histogram.c); their own chunk types
+ * are not written, so a stream leaves them out. Threads: loop and pool in turn. Source: prometheus
  * prompb/remote.proto, storage/remote/chunked.go. */
 #include "core/api/internal.h"
 #include "core/api/read_request.h"
@@ -148,15 +153,47 @@ static void sample_field(struct pl_buf *out, int64_t t, double v)
     }
 }
 
+/* The histograms of a series into its TimeSeries. A double that only looks like one is left out. */
+static int histograms_of(struct read *x)
+{
+    struct pl_arena a;
+    int e = 0;
+    pl_arena_init(&a, 0);
+    for (size_t i = 0; i < x->columns.n && e >= 0; i++) {
+        pl_str bytes = pl_columns_histogram(&x->columns, x->columns.v[i]);
+        struct pl_histogram h;
+        if (!bytes.n || (uint8_t)bytes.p[0] == PL_HISTOGRAM_DOUBLE) {
+            continue;
+        }
+        pl_arena_reset(&a);
+        e = pl_histogram_get(bytes, &a, &h);
+        if (e >= 0) {
+            pl_buf_clear(&x->part);
+            pl__read_histogram(&x->part, x->columns.t[i], &h);
+            bytes_field(&x->body, 4, pl_buf_view(&x->part));
+            x->body.failed |= x->part.failed;
+        }
+    }
+    pl_arena_fini(&a);
+    return e;
+}
+
 /* A TimeSeries into the result at hand. */
-static void samples_of(struct read *x, pl_str labels)
+static int samples_of(struct read *x, pl_str labels)
 {
     pl_buf_clear(&x->body);
     label_fields(x, &x->body, labels);
+    size_t histograms = 0;
     for (size_t i = 0; i < x->columns.n; i++) {
-        sample_field(&x->body, x->columns.t[i], x->columns.v[i]);
+        if (pl_is_histogram(x->columns.v[i])) {
+            histograms++;
+        } else {
+            sample_field(&x->body, x->columns.t[i], x->columns.v[i]);
+        }
     }
+    int e = histograms ? histograms_of(x) : 0;
     bytes_field(&x->result, 1, pl_buf_view(&x->body));
+    return e;
 }
 
 static void chunk_field(struct read *x, size_t from, size_t n)
@@ -232,7 +269,9 @@ static int read_series(struct read *x)
     if (!q->series_only) {
         e = pl_reader_read(x->reader, s->i, q->t0, q->t1, 0, &x->columns);
         e = e == PL_ECORRUPT ? 0 : e; /* the rest is there; the log says where */
-        drop_histograms(&x->columns);
+        if (x->request.streamed) {
+            drop_histograms(&x->columns);
+        }
         if (e < 0 || !x->columns.n) {
             return e;
         }
@@ -244,7 +283,7 @@ static int read_series(struct read *x)
                x->result.n > x->api->conf.query_max_memory_bytes) {
         return PL_ELIMIT;
     } else {
-        samples_of(x, s->labels);
+        return samples_of(x, s->labels);
     }
     return 0;
 }

@@ -18,4 +18,6 @@ struct pl__read_request {
 };
 /** Parse what snappy held. 0; PL_EPARSE with words in `why`, PL_ENOMEM; then out holds nothing. */
 int pl__read_request_parse(pl_str bytes, struct pl__read_request *out, char *why, size_t n_why);
+/** Append a Histogram message. read_histogram.c */
+void pl__read_histogram(struct pl_buf *out, int64_t t, const struct pl_histogram *h);
 void pl__read_request_fini(struct pl__read_request *r);
