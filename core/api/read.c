@@ -18,7 +18,6 @@
  * prompb/remote.proto, storage/remote/chunked.go. */
 #include "core/api/internal.h"
 #include "core/api/read_request.h"
-#include "core/codec/xor_chunk.h"
 #include <stdlib.h>
 
 #define PIECE_BYTES  (1u << 20)
