@@ -63,8 +63,8 @@ void pl__tier_plan(struct pl__exec *ex, struct pl_expr *e, int which, int64_t ra
         !src->ops->tiers || !p->want) {
         return;
     }
-    int64_t t0 = refs->ref0 - range_ms + 1, now;
-    p->n = src->ops->tiers(src->ctx, p->tier, PL__TIERS_PLANNED, &p->oldest, &now);
+    int64_t t0 = refs->ref0 - range_ms + 1, now, horizon[PL__TIERS_PLANNED];
+    p->n = src->ops->tiers(src->ctx, p->tier, PL__TIERS_PLANNED, horizon, &p->oldest, &now);
     p->n = p->n < PL__TIERS_PLANNED ? p->n : PL__TIERS_PLANNED;
     if (p->n == 0) {
         return;
@@ -76,7 +76,10 @@ void pl__tier_plan(struct pl__exec *ex, struct pl_expr *e, int which, int64_t ra
         bool aligned =
             multiple(range_ms, res) && multiple(refs->ref0, res) && multiple(refs->step, res);
         bool kept = !p->tier[i].retention_ms || t0 > now - p->tier[i].retention_ms;
-        if (aligned && kept && (p->gone || refs->last - t0 >= EXACT_SPAN_MS)) {
+        /* it must pay: at least half of the time from buckets that are there */
+        bool pays = refs->last - t0 >= EXACT_SPAN_MS && horizon[i] > t0 &&
+                    horizon[i] - t0 >= (refs->last - t0) / 2;
+        if (aligned && kept && (p->gone || pays)) {
             p->exact = true;
             p->at = i;
         }

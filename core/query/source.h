@@ -20,8 +20,10 @@ struct pl_source_ops {
      * the reset hints they are to have; else as in select.h. */
     bool boxed;
     /** Rollup tiers (core/store/select.h), finest first; both may be NULL: there are none.
+     *  @param horizons  of each; behind it buckets are made of samples when they are read
      *  @param oldest  samples before it are no longer kept; @param now  of the source's clock */
-    size_t (*tiers)(void *ctx, struct pl_tier *out, size_t cap, int64_t *oldest, int64_t *now);
+    size_t (*tiers)(void *ctx, struct pl_tier *out, size_t cap, int64_t *horizons, int64_t *oldest,
+                    int64_t *now);
     int (*read_tier)(void *reader, size_t i, size_t tier, int64_t t0, int64_t t1, unsigned want,
                      struct pl_tier_columns *out);
 };

@@ -44,11 +44,16 @@ static void store_stats(const void *reader, struct pl_read_stats *out)
     pl_reader_stats(reader, out);
 }
 
-static size_t store_tiers(void *ctx, struct pl_tier *out, size_t cap, int64_t *oldest, int64_t *now)
+static size_t store_tiers(void *ctx, struct pl_tier *out, size_t cap, int64_t *horizons,
+                          int64_t *oldest, int64_t *now)
 {
     *oldest = pl_tenant_oldest(ctx);
     *now = pl_tenant_now(ctx);
-    return pl_tenant_tiers(ctx, out, cap);
+    size_t n = pl_tenant_tiers(ctx, out, cap);
+    for (size_t i = 0; i < n && i < cap; i++) {
+        horizons[i] = pl_tenant_tier_horizon(ctx, i);
+    }
+    return n;
 }
 
 static int store_read_tier(void *reader, size_t i, size_t tier, int64_t t0, int64_t t1,

@@ -194,14 +194,17 @@ static int compact_tenant(struct pl_tenant *t, bool all)
 {
     struct pl_store *s = t->s;
     struct pl_engine_tenant *et = atomic_load(&t->et);
-    int rc = pl__rollup_pass(t, all), r; /* before runs are merged, or go */
+    int64_t start = pl__retention_start(s), cut = INT64_MIN;
+    if (start != INT64_MIN) {
+        cut = start - (start % PL__DAY_MS + PL__DAY_MS) % PL__DAY_MS;
+    }
+    int rc = pl__rollup_pass(t, all, cut), r; /* before runs are merged, or go */
     if (rc == PL_ECLOSED) {
         return rc;
     }
     if (et && s->conf.retention_ms > 0) {
         /* A tier that cannot be written is no reason to keep what fills the disk. */
-        int64_t start = pl__retention_start(s);
-        r = pl__rollup_cut(t, start - (start % PL__DAY_MS + PL__DAY_MS) % PL__DAY_MS);
+        r = pl__rollup_cut(t, cut);
         rc = r < 0 ? r : rc;
         r = s->engine->ops->retain(et, start);
         rc = r < 0 ? r : rc;

@@ -261,6 +261,13 @@ int64_t pl__tier_expired(const struct pl__tier *x)
     return x->conf.retention_ms ? pl_now_ms(x->real) - x->conf.retention_ms : INT64_MIN;
 }
 
+int64_t pl_tenant_tier_horizon(struct pl_tenant *t, size_t tier)
+{
+    struct pl_engine_tenant *et;
+    struct pl__tier_state st;
+    return tier < t->s->rollup.n && pl__tier_open(t, tier, &et, &st) >= 0 ? st.horizon : INT64_MIN;
+}
+
 int64_t pl_tenant_now(const struct pl_tenant *t) { return pl_now_ms(t->s->conf.clock); }
 
 size_t pl_tenant_tiers(struct pl_tenant *t, struct pl_tier *out, size_t cap)

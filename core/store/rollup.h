@@ -22,13 +22,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PL__TIERS_MAX       16
-#define PL__TIER_SETS       255            /* overrides at most, less one for the default */
-#define PL__TIER_HISTOGRAMS PL_TIER_VALUES /* engine id: 1 for each bucket that has some; sparse   \
-                                            */
-#define PL__TIER_SLOT_MS 60000             /* of engine time for a bucket */
-#define PL__TIER_IDS     (1u << 28)        /* series with a higher id are in no tier */
-#define PL__TIER_T_MAX   (1ll << 52)       /* ms: times beyond are in no bucket */
+#define PL__TIERS_MAX    16
+#define PL__TIER_SETS    255         /* overrides at most, less one for the default */
+#define PL__TIER_SLOT_MS 60000       /* of engine time for a bucket */
+#define PL__TIER_IDS     (1u << 28)  /* series with a higher id are in no tier */
+#define PL__TIER_T_MAX   (1ll << 52) /* ms: times beyond are in no bucket */
+
+/* Behind the values, in the engine: 1 for each bucket that has histograms, nothing for others. */
+enum { PL__TIER_HISTOGRAMS = PL_TIER_VALUES };
 
 struct pl_tenant;
 
@@ -118,8 +119,9 @@ struct pl__buckets {
 };
 
 /* rollup_pass.c */
-/** Bring all tiers of a tenant up to date. all: up to now, not up to a while ago. PL_ECLOSED. */
-int pl__rollup_pass(struct pl_tenant *t, bool all);
+/** Bring all tiers of a tenant up to date. all: up to now, else up to the last midnight, and late
+ *  samples only then or when those before cut are about to go. PL_ECLOSED. */
+int pl__rollup_pass(struct pl_tenant *t, bool all, int64_t cut);
 /** Write buckets with the state after them; next may be NULL. */
 struct pl__tier_series {
     uint32_t id;

@@ -32,7 +32,20 @@ struct pass {
     struct pl_read_stats stats;
 };
 
-static int64_t grace(const struct pl_store *s) { return s->conf.flush_interval_ms + 60000; }
+/** Up to where buckets are written. A chunk costs as much for a few buckets as for many, and
+ * readers compute what is not there: so whole UTC days at a time, which is also what partitions of
+ * samples are, so that merging those of today makes nothing that is counted look new. Where samples
+ * are kept for less than that is worth: what is over. */
+static int64_t until(const struct pl_store *s, bool all, int64_t resolution)
+{
+    int64_t now = pl_now_ms(s->conf.clock), kept = s->conf.retention_ms;
+    int64_t over = now - s->conf.flush_interval_ms - 60000;
+    bool days = kept == 0 || kept >= 2 * PL__DAY_MS;
+    return pl__bucket_floor(all    ? now
+                            : days ? over - (over % PL__DAY_MS + PL__DAY_MS) % PL__DAY_MS
+                                   : over,
+                            resolution);
+}
 
 static int write_slice(struct pass *p, const struct pl__tier_state *state)
 {
@@ -181,7 +194,7 @@ static int begin(struct pass *p, struct pl_engine_tenant *raw)
 }
 
 static int attempt(struct pl_tenant *t, struct pl_engine_tenant *raw, size_t tier, bool all,
-                   bool patient)
+                   int64_t cut, bool patient)
 {
     struct pl_store *s = t->s;
     struct pl_engine_tenant *et;
@@ -191,12 +204,12 @@ static int attempt(struct pl_tenant *t, struct pl_engine_tenant *raw, size_t tie
     if (rc < 0 && rc != PL_ENOTFOUND) {
         return rc;
     }
-    int64_t until = pl_now_ms(s->conf.clock) - (all ? 0 : grace(s));
+    int64_t horizon = until(s, all, p.resolution);
     p.to = p.from;
     p.to.rolled = p.ops->flushed_seq(raw);
-    until = pl__bucket_floor(until, p.resolution);
-    p.to.horizon = until > p.from.horizon ? until : p.from.horizon;
-    if (p.to.rolled == p.from.rolled && p.to.horizon == p.from.horizon) {
+    p.to.horizon = horizon > p.from.horizon ? horizon : p.from.horizon;
+    if (p.to.horizon == p.from.horizon &&
+        (p.to.rolled == p.from.rolled || !(all || cut > p.from.raw_cut))) {
         return 0;
     }
     int64_t began = pl_mono_ns(s->conf.clock);
@@ -212,7 +225,7 @@ static int attempt(struct pl_tenant *t, struct pl_engine_tenant *raw, size_t tie
     return rc;
 }
 
-int pl__rollup_pass(struct pl_tenant *t, bool all)
+int pl__rollup_pass(struct pl_tenant *t, bool all, int64_t cut)
 {
     struct pl_store *s = t->s;
     struct pl_engine_tenant *raw = atomic_load(&t->et);
@@ -220,7 +233,7 @@ int pl__rollup_pass(struct pl_tenant *t, bool all)
     for (size_t tier = 0; raw && tier < s->rollup.n; tier++) {
         int rc = PL_EAGAIN;
         for (int i = 1; i <= TRIES && rc == PL_EAGAIN; i++) {
-            rc = attempt(t, raw, tier, all, i < TRIES);
+            rc = attempt(t, raw, tier, all, cut, i < TRIES);
         }
         if (rc == PL_ECLOSED) {
             return rc;

@@ -79,6 +79,9 @@ struct pl_tier {
     int64_t resolution_ms, retention_ms; /* 0: for ever */
 };
 size_t pl_tenant_tiers(struct pl_tenant *t, struct pl_tier *out, size_t cap);
+/** Up to where buckets of a tier are there to be read; behind it readers compute them from the
+ *  samples. INT64_MIN: none. */
+int64_t pl_tenant_tier_horizon(struct pl_tenant *t, size_t tier);
 /** Buckets of series i with ends in [t0, t1], replacing out: those of which the select's range
  *  holds all. @param want  bits 1 << pl_tier_value.
  *  PL_ENOTFOUND: this series is not kept in the tier (a per-selector override). PL_EINVAL,

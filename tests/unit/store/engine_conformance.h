@@ -215,6 +215,54 @@ TEST(a_view_stays_as_it_was_while_days_are_merged_and_dropped)
     place_end(&p);
 }
 
+/** Samples of id 1 that a view shows in runs above seq. */
+static inline size_t samples_since(struct place *p, struct pl_view *v, uint64_t seq)
+{
+    struct pl_view *late;
+    struct pl_cursor *c;
+    struct pl_columns cols = {0};
+    struct pl_read_stats stats = {0};
+    assert_int_equal(p->e->ops->view_since(v, seq, &late), 0);
+    assert_int_equal(p->e->ops->cursor(late, &c), 0);
+    assert_int_equal(p->e->ops->read(c, 1, INT64_MIN, INT64_MAX, &cols, &stats), 0);
+    size_t n = cols.n;
+    uint32_t ids[] = {1, 2};
+    assert_int_equal(p->e->ops->view_filter(late, ids, 2), n > 0);
+    pl_columns_fini(&cols);
+    p->e->ops->cursor_free(c);
+    p->e->ops->view_free(late);
+    return n;
+}
+
+TEST(a_view_shows_the_samples_of_runs_above_a_number)
+{
+    struct place p;
+    struct rows x = {0};
+    struct pl_view *v;
+    place_begin(&p);
+    for (int round = 0; round < 3; round++) {
+        size_t from = x.n;
+        for (int i = 0; i < 10 + round; i++) {
+            rows_add(&x, 1, T0 + round * 100000 + i * 1000, i);
+        }
+        assert_int_equal(rows_flush(p.t, p.e, &x, from), 0);
+    }
+    assert_int_equal(p.e->ops->view(p.t, INT64_MIN, INT64_MAX, &v), 0);
+    assert_int_equal(samples_since(&p, v, 0), 33);
+    assert_int_equal(samples_since(&p, v, 1), 23);
+    assert_int_equal(samples_since(&p, v, 2), 12);
+    assert_int_equal(samples_since(&p, v, 3), 0);
+    assert_int_equal(p.e->ops->seal(p.t, true, NULL, NULL), 0);
+    assert_int_equal(samples_since(&p, v, 2), 12); /* the view is of before */
+    p.e->ops->view_free(v);
+    assert_int_equal(p.e->ops->view(p.t, INT64_MIN, INT64_MAX, &v), 0);
+    assert_int_equal(samples_since(&p, v, 2), 33); /* merged: all counts as new */
+    assert_int_equal(samples_since(&p, v, 3), 0);
+    p.e->ops->view_free(v);
+    free(x.r);
+    place_end(&p);
+}
+
 TEST(erased_samples_are_hidden_at_once_and_later_ones_are_not)
 {
     struct place p;
@@ -538,6 +586,7 @@ TEST(a_backup_is_a_directory_that_opens_and_is_continued)
         cmocka_unit_test(records_come_by_kind_in_order_of_their_keys),                             \
         cmocka_unit_test(late_samples_of_any_age_find_their_day),                                  \
         cmocka_unit_test(a_view_stays_as_it_was_while_days_are_merged_and_dropped),                \
+        cmocka_unit_test(a_view_shows_the_samples_of_runs_above_a_number),                         \
         cmocka_unit_test(erased_samples_are_hidden_at_once_and_later_ones_are_not),                \
         cmocka_unit_test(live_ids_are_those_with_samples_left),                                    \
         cmocka_unit_test(tenants_are_apart),                                                       \

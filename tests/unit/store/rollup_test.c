@@ -1,8 +1,10 @@
 /* Rollup tiers over a store: what a reader gives is what brute force over the samples gives, after
  * any sequence of writes (late, repeated, with resets, markers and NaN), flushes, compactions,
  * deletions, restarts and crashes. */
+#include "tests/unit/store/histograms.h"
 #include "tests/unit/store/store_fixture.h"
 #include <math.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MINUTE  60000ll
@@ -441,6 +443,81 @@ TEST(a_series_is_kept_in_the_tiers_of_the_first_override_that_matches)
     pl_matcher_fini(&two);
 }
 
+/** Buckets of series 1 in the 5 m tier; are there histograms besides? */
+static size_t with_histograms(struct fixture *f, bool *histograms)
+{
+    struct pl_selector sel = select_all();
+    struct pl_select *s;
+    struct pl_reader *r;
+    struct pl_tier_columns c = {0};
+    assert_int_equal(pl_select_new(f->t, &sel, 1, NOW_MS - DAY, NOW_MS, 0, &s), 0);
+    assert_int_equal(pl_reader_new(s, &r), 0);
+    assert_int_equal(pl_reader_tier(r, 0, 0, NOW_MS - DAY, NOW_MS, 1 << PL_TIER_SUM, &c), 0);
+    size_t n = c.n;
+    *histograms = c.histograms;
+    pl_tier_columns_fini(&c);
+    pl_reader_free(r);
+    pl_select_free(s);
+    return n;
+}
+
+TEST(histograms_count_in_no_bucket_and_are_told_of)
+{
+    struct fixture f;
+    struct pl_batch *b;
+    struct made_histogram x;
+    uint32_t id;
+    bool histograms;
+    begin_default(&f);
+    put(&f, 1, NOW_MS - HOUR, 1);
+    put(&f, 1, NOW_MS - HOUR + 10 * MINUTE, 1);
+    assert_int_equal(pl_store_compact(f.s), 0);
+    assert_int_equal(with_histograms(&f, &histograms), 2);
+    assert_false(histograms);
+    histogram_make(1, &x);
+    assert_int_equal(pl_batch_new(f.t, &b), 0);
+    assert_true(intern(f.t, 1, &id) >= 0);
+    assert_int_equal(pl_batch_add_histogram(b, id, NOW_MS - HOUR, &x.h), 0); /* over the float */
+    assert_int_equal(pl_batch_add_histogram(b, id, NOW_MS - HOUR + 11 * MINUTE, &x.h), 0);
+    assert_int_equal(write_wait(b), 0);
+    for (int round = 0; round < 4; round++) { /* from the head, a run, the tier, after a restart */
+        assert_int_equal(with_histograms(&f, &histograms), 1);
+        assert_true(histograms);
+        if (round == 2) {
+            fixture_close(&f);
+            fixture_open(&f);
+        } else {
+            assert_int_equal(round ? pl_store_compact(f.s) : pl_store_flush(f.s), 0);
+        }
+    }
+    fixture_end(&f);
+}
+
+TEST(by_itself_a_tier_is_brought_up_to_the_last_midnight)
+{
+    struct fixture f;
+    double count;
+    int64_t midnight = NOW_MS / DAY * DAY;
+    fixture_begin(&f);
+    f.conf.tiers = tiers + 1;
+    f.conf.n_tiers = 2;
+    fixture_open(&f);
+    for (int i = 0; i < 100; i++) {
+        put(&f, 1, midnight + (i - 50) * MINUTE, i);
+    }
+    assert_int_equal(pl_tenant_tier_horizon(f.t, 0), INT64_MIN);
+    assert_int_equal(pl_store_flush(f.s), 0);
+    atomic_fetch_add(&f.hand.ms, f.conf.compact_interval_ms + 1);
+    for (int i = 0; i < 5000 && pl_tenant_tier_horizon(f.t, 1) == INT64_MIN; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    }
+    assert_int_equal(pl_tenant_tier_horizon(f.t, 0), midnight);
+    assert_int_equal(pl_tenant_tier_horizon(f.t, 1), midnight);
+    assert_int_equal(buckets(&f, 0, midnight - HOUR, NOW_MS, &count), 21);
+    assert_true(count == 100);
+    fixture_end(&f);
+}
+
 static void no_finding(void *ctx, const char *file, int64_t offset, const char *what)
 {
     (void)ctx;
@@ -529,6 +606,8 @@ int main(void)
         cmocka_unit_test(buckets_outlive_the_samples_and_end_with_their_tier),
         cmocka_unit_test(a_bucket_whose_samples_have_gone_is_final),
         cmocka_unit_test(a_series_is_kept_in_the_tiers_of_the_first_override_that_matches),
+        cmocka_unit_test(by_itself_a_tier_is_brought_up_to_the_last_midnight),
+        cmocka_unit_test(histograms_count_in_no_bucket_and_are_told_of),
         cmocka_unit_test(a_backup_holds_the_tiers_and_they_check_and_scrub),
 #ifdef PL_FAULTS
         cmocka_unit_test(a_pass_or_an_erasure_that_fails_leaves_readers_exact),
