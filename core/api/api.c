@@ -178,6 +178,9 @@ static int init(struct pl_api *a)
     a->queries = pl_metrics_counter(c->metrics, "perilune_queries_total", "Queries begun.", NULL);
     a->query_errors = pl_metrics_counter(c->metrics, "perilune_query_errors_total",
                                          "Queries that ended with an error.", NULL);
+    a->queries_on_loop = pl_metrics_counter(
+        c->metrics, "perilune_queries_on_loop_total",
+        "Queries answered by the loop that read them, as they are known to be light.", NULL);
     a->query_refused = pl_metrics_counter(c->metrics, "perilune_query_refused_total",
                                           "Queries refused because too many waited.", NULL);
     a->query_samples = pl_metrics_counter(c->metrics, "perilune_query_samples_total",

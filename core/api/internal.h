@@ -7,6 +7,7 @@
 
 #define PL__FLIGHTS 256  /* buckets */
 #define PL__TOOK    4096 /* texts whose duration is remembered */
+#define PL__LIGHT   4096 /* shapes of light queries */
 
 /** queue.c: jobs that wait for a thread; locked by `lock`, a leaf. */
 struct pl_queries {
@@ -30,11 +31,12 @@ struct pl_api {
     struct pl_queries waiting;
     struct pl_query_budget budget;
     _Atomic uint32_t took_ms[PL__TOOK];
+    _Atomic uint64_t light[PL__LIGHT];
     _Atomic uint64_t queries_waiting, backup_done, backup_total;
     pthread_mutex_t active_lock; /* a leaf */
     struct pl__active *active;   /* active_lock: queries that wait or run, newest first */
     uint64_t active_id;          /* active_lock: of the newest */
-    struct pl_counter *queries, *query_errors, *query_refused, *query_samples;
+    struct pl_counter *queries, *queries_on_loop, *query_errors, *query_refused, *query_samples;
     struct pl_histo *query_seconds, *write_seconds;
 };
 
@@ -130,6 +132,7 @@ struct pl_job {
     _Atomic bool cancel;         /* set when nobody waits for it any more, or it is killed */
     struct pl_job *waiting_next; /* queue.c */
     bool is_long;
+    bool light, heavy; /* light.c: runs on its loop; is more than that */
     /* cached.c */
     struct pl_buf key; /* empty: its answer is not shared */
     uint64_t key_hash;
@@ -156,6 +159,14 @@ void pl__job_run(struct pl_job *job);
 int pl__queue_put(struct pl_api *a, struct pl_pool *pool, struct pl_job *job);
 void pl__queue_init(struct pl_api *a);
 void pl__queue_fini(struct pl_api *a);
+
+/* light.c */
+/** Run it here, on the loop, if it is known to be light: true, it has its answer. */
+bool pl__light_run(struct pl_job *job);
+/** What a query took on the pool. */
+void pl__light_learn(struct pl_job *job, const struct pl_query_stats *s, int64_t ns);
+/** The limits of one that runs on a loop. */
+void pl__light_limits(const struct pl_job *job, struct pl_query_conf *conf);
 
 /* cached.c: answers that are kept, and shared */
 /** Answer from the cache: true, the request is gone. Else *key is set where the answer may be kept.

@@ -106,6 +106,11 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
         return;
     }
     job->key = key;
+    if (limited && pl__light_run(job)) {
+        pl__flight_end(job);
+        answer(&job->task);
+        return;
+    }
     if (limited && ++a->queries_waiting > a->conf.query_max_waiting) {
         a->queries_waiting--;
         pl_count(a->query_refused, 1);

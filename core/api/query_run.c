@@ -84,14 +84,25 @@ void pl__query_run(struct pl_job *job)
     struct pl_query_conf conf = conf_of(job);
     struct pl_result result = {0};
     struct pl_query_error err = {0};
-    pl_count(a->queries, 1);
+    if (!job->light) { /* that one is counted when it is answered */
+        pl_count(a->queries, 1);
+    }
     if (gone(job)) {
         return;
     }
+    pl__light_limits(job, &conf);
     int64_t begun = pl_mono_ns(a->conf.clock);
     int e = args->step
                 ? pl_query_range(&conf, args->text, args->t0, args->t1, args->step, &result, &err)
                 : pl_query_instant(&conf, args->text, args->t0, &result, &err);
+    job->heavy = job->light && e == PL_ELIMIT;
+    if (job->heavy) {
+        return;
+    }
+    if (job->light) {
+        pl_count(a->queries, 1);
+        pl_count(a->queries_on_loop, 1);
+    }
     if (e < 0) {
         fail(job, e, &err);
         return;
@@ -99,8 +110,10 @@ void pl__query_run(struct pl_job *job)
     pl_count(a->query_samples, result.stats.samples);
     answer(job, &result);
     pl__job_keep_result(job, &result);
+    int64_t ns = pl_mono_ns(a->conf.clock) - begun;
+    pl__light_learn(job, &result.stats, ns);
     pl_result_fini(&result);
-    pl_histo_observe(a->query_seconds, (double)(pl_mono_ns(a->conf.clock) - begun) / 1e9);
+    pl_histo_observe(a->query_seconds, (double)ns / 1e9);
 }
 
 void pl__explain_run(struct pl_job *job)
