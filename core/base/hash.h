@@ -13,6 +13,8 @@ static inline bool pl_hash128_eq(struct pl_hash128 a, struct pl_hash128 b)
     return a.lo == b.lo && a.hi == b.hi;
 }
 uint64_t pl_hash64(const void *p, size_t n, uint64_t seed);
+/** The elder XXH64, where others' hashes have to be met. */
+uint64_t pl_xxh64(const void *p, size_t n, uint64_t seed);
 struct pl_hash128 pl_hash128(const void *p, size_t n, uint64_t seed);
 /** Continue `crc` (0 to begin) over n bytes: pl_crc32c(0, "123456789", 9) == 0xe3069283.
  *  SSE4.2 where the CPU has it, tables elsewhere. */

@@ -133,10 +133,12 @@ static int steps_k(struct pl__exec *ex, const struct pl_expr *e, const double *p
             return pl__error(ex, PL_EINVAL, e->agg.param->at, "Parameter value is NaN");
         }
         if (p[s] <= -9223372036854775808.0 || p[s] >= 9223372036854775808.0) {
-            char text[PL_NUMBER_MAX];
-            size_t n = pl_number_text(p[s], text);
-            return pl__error(ex, PL_EINVAL, e->agg.param->at, "Scalar value %.*s %s int64", (int)n,
-                             text, p[s] < 0 ? "underflows" : "overflows");
+            struct pl_buf text = PL_BUF_INIT;
+            pl__go_number(&text, p[s]);
+            int err = pl__error(ex, PL_EINVAL, e->agg.param->at, "Scalar value %.*s %s int64",
+                                PL_PRS(pl_buf_view(&text)), p[s] < 0 ? "underflows" : "overflows");
+            pl_buf_fini(&text);
+            return err;
         }
         k[s] = p[s] < 1 ? 0 : p[s] > (double)most ? most : (size_t)p[s];
     }
@@ -261,12 +263,35 @@ static int limitk(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows 
     return err;
 }
 
+/** The hash that Prometheus' released builds have of labels: XXH64 of name and value of each label,
+ *  each behind its length, in a byte below 255, else 255 and three (model/labels, stringlabels). */
+static uint64_t labels_hash(pl_str canon, struct pl_buf *bytes)
+{
+    struct pl_label l;
+    pl_buf_clear(bytes);
+    while (pl_labels_next(&canon, &l)) {
+        const pl_str part[] = {l.name, l.value};
+        for (int i = 0; i < 2; i++) {
+            if (part[i].n < 255) {
+                pl_buf_u8(bytes, (uint8_t)part[i].n);
+            } else {
+                uint32_t n = (uint32_t)part[i].n;
+                uint8_t size[] = {255, (uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16)};
+                pl_buf_add(bytes, size, sizeof size);
+            }
+            pl_buf_str(bytes, part[i]);
+        }
+    }
+    return pl_xxh64(bytes->p, bytes->n, 0);
+}
+
 /** A share of the series, the same ones at every query: by the hash of their labels. Those of r and
  *  of r - 1 are each other's complement. */
 static int limit_ratio(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows *r,
                        const double *p)
 {
-    double *ratio = pl_arena_alloc(ex->arena, (r->steps + 1) * sizeof *ratio);
+    double *ratio = pl_arena_alloc(ex->arena, (r->steps + 1) * sizeof *ratio), end[2] = {0, 0};
+    struct pl_buf bytes = PL_BUF_INIT;
     if (!ratio) {
         return pl__error_code(ex, PL_ENOMEM, e->at);
     }
@@ -275,24 +300,32 @@ static int limit_ratio(struct pl__exec *ex, const struct pl_expr *e, struct pl__
             return pl__error(ex, PL_EINVAL, e->agg.param->at, "Ratio value is NaN");
         }
         ratio[s] = p[s] > 1 ? 1 : p[s] < -1 ? -1 : p[s];
-        if (ratio[s] != p[s]) {
-            pl__note(ex, true, e->agg.param->at,
-                     "ratio value should be between -1 and 1, got %g, capping to %g", p[s],
-                     ratio[s]);
+        end[0] = fmin(end[0], p[s]);
+        end[1] = fmax(end[1], p[s]);
+    }
+    for (int i = 1; i >= 0; i--) { /* the greatest and the least say enough */
+        if (end[i] > 1 || end[i] < -1) {
+            struct pl_buf text = PL_BUF_INIT;
+            pl__go_number(&text, end[i]);
+            pl__note(ex, true, pl__unparen(e->agg.param)->at,
+                     "ratio value should be between -1 and 1, got %.*s, capping to %d",
+                     PL_PRS(pl_buf_view(&text)), i ? 1 : -1);
+            pl_buf_fini(&text);
         }
     }
     for (size_t i = 0; i < r->n; i++) {
         double *row = r->v + i * r->steps;
-        double place =
-            (double)pl_hash64(r->labels[i].p, r->labels[i].n, 0) / 18446744073709551616.0;
+        double place = (double)labels_hash(r->labels[i], &bytes) / 18446744073709551615.0;
         for (size_t s = 0; s < r->steps; s++) {
             if (!(ratio[s] >= 0 ? place < ratio[s] : place >= 1 + ratio[s])) {
                 row[s] = PL_ABSENT;
             }
         }
     }
+    bool failed = bytes.failed;
+    pl_buf_fini(&bytes);
     pl__rows_prune(r);
-    return 0;
+    return failed ? pl__error_code(ex, PL_ENOMEM, e->at) : 0;
 }
 
 /* ------------------------------------------------------------------ quantile */
@@ -303,12 +336,19 @@ static int quantile(struct pl__exec *ex, const struct pl_expr *e, struct pl__row
                     const struct groups *g, const double *p, struct pl__rows *out)
 {
     size_t most = 0;
+    double end[2] = {0, 1};
+    bool nan = false;
     for (size_t s = 0; s < r->steps; s++) {
-        if (!(p[s] >= 0 && p[s] <= 1)) {
-            char text[PL_NUMBER_MAX];
-            size_t n = pl_number_text(p[s], text);
-            pl__note(ex, true, e->agg.param->at,
-                     "quantile value should be between 0 and 1, got %.*s", (int)n, text);
+        nan |= isnan(p[s]);
+        end[0] = fmin(end[0], p[s]);
+        end[1] = fmax(end[1], p[s]);
+    }
+    if (nan) {
+        pl__note_quantile(ex, e->agg.param, NAN);
+    }
+    for (int i = 1; i >= 0; i--) {
+        if (end[i] > 1 || end[i] < 0) {
+            pl__note_quantile(ex, e->agg.param, end[i]);
         }
     }
     for (size_t i = 0; i < g->n; i++) {

@@ -70,8 +70,13 @@ static bool check_binary(struct pl__parser *p, struct pl_expr *e)
     }
     bool vectors = l->type == PL__TYPE_VECTOR && r->type == PL__TYPE_VECTOR;
     if (!vectors) {
-        if (m->labels.n > 0 || m->fill_l || m->fill_r) {
+        if (m->labels.n > 0) {
             pl__fail(p, PL_EPARSE, e->at, "vector matching only allowed between instant vectors");
+            return false;
+        }
+        if (m->fill_l || m->fill_r) {
+            pl__fail(p, PL_EPARSE, e->at,
+                     "filling in missing series only allowed between instant vectors");
             return false;
         }
         if (pl__op_set(op) && (scalars || !pl__op_extension(op))) {
@@ -139,14 +144,16 @@ static bool check_call(struct pl__parser *p, struct pl_expr *e)
         return false;
     }
     bool info = strcmp(fn->name, "info") == 0 && n > 1;
-    if (info && (e->call.args[1]->kind != PL__SELECTOR || e->call.args[1]->sel.range_ms)) {
-        pl__fail(p, PL_EPARSE, e->call.args[1]->at,
-                 "expected label selectors as the second argument to info()");
+    const struct pl_expr *labels = info ? e->call.args[1] : NULL;
+    if (info && labels->type != PL__TYPE_VECTOR) {
+        pl__fail(p, PL_EPARSE, e->at,
+                 "expected type instant vector in call to function \"info\", got %s",
+                 pl__type_doc(labels->type));
         return false;
     }
-    if (info && e->call.args[1]->sel.name.n) {
-        pl__fail(p, PL_EPARSE, e->call.args[1]->at,
-                 "expected label selectors only, got vector selector instead");
+    if (info && (labels->kind != PL__SELECTOR || labels->sel.name.n)) {
+        pl__fail(p, PL_EPARSE, labels->at, "expected label selectors only%s",
+                 labels->kind == PL__SELECTOR ? ", got vector selector instead" : "");
         return false;
     }
     char what[80];

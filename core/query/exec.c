@@ -1,6 +1,8 @@
 /* Evaluation of the tree, and what all of it uses: errors, notes, budgets. */
 #include "core/query/ext.h"
 #include "core/query/hist.h"
+#include "core/query/lex.h"
+#include "core/query/print.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -51,34 +53,59 @@ int pl__error_code(struct pl__exec *ex, int code, size_t at)
     }
 }
 
+/** Room for one more note; the lock is held. */
+static bool note_room(struct pl__exec *ex, bool warning)
+{
+    size_t n = ex->n_notes[warning];
+    if (n < ex->cap_notes[warning] || n >= PL__NOTED_MAX) {
+        return n < ex->cap_notes[warning];
+    }
+    size_t cap = n ? 4 * n : 10;
+    struct pl__noted *more = pl_arena_alloc(ex->arena, cap * sizeof *more);
+    if (!more) {
+        return false;
+    }
+    if (n) {
+        memcpy(more, ex->notes[warning], n * sizeof *more);
+    }
+    ex->notes[warning] = more;
+    ex->cap_notes[warning] = cap;
+    return true;
+}
+
 void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...)
 {
-    char text[400];
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < at && i < ex->text.n; i++) {
-        column++;
-        if (ex->text.p[i] == '\n') {
-            line++, column = 1;
-        }
-    }
+    char text[1000];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     pthread_mutex_lock(&ex->lock);
-    pl_str note = pl_arena_f(ex->arena, "PromQL %s: %s (%zu:%zu)", warning ? "warning" : "info",
-                             text, line, column);
-    size_t n = ex->n_notes[warning];
-    for (size_t i = 0; i < n; i++) {
-        if (pl_str_eq(ex->notes[warning][i], note)) {
-            note = PL_STR_NULL;
-            break;
+    size_t n = ex->n_notes[warning], i = 0;
+    while (i < n && !pl_str_eq(ex->notes[warning][i].text, pl_str_c(text))) {
+        i++;
+    }
+    if (i < n) {
+        ex->notes[warning][i].at = at;
+    } else if (note_room(ex, warning)) {
+        pl_str note = pl_arena_dup(ex->arena, pl_str_c(text));
+        if (note.p) {
+            ex->notes[warning][ex->n_notes[warning]++] = (struct pl__noted){note, at};
         }
     }
-    if (note.p && n < PL__NOTES_MAX) {
-        ex->notes[warning][ex->n_notes[warning]++] = note;
-    }
     pthread_mutex_unlock(&ex->lock);
+}
+
+void pl__note_quantile(struct pl__exec *ex, const struct pl_expr *e, double q)
+{
+    struct pl_buf text = PL_BUF_INIT;
+    while (e->kind == PL__PAREN) {
+        e = e->paren;
+    }
+    pl__go_number(&text, q);
+    pl__note(ex, true, e->at, "quantile value should be between 0 and 1, got %.*s",
+             PL_PRS(pl_buf_view(&text)));
+    pl_buf_fini(&text);
 }
 
 int pl__tick(struct pl__exec *ex)

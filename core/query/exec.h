@@ -20,6 +20,7 @@
 
 #define PL__SUBQUERY_STEP_MS 60000 /* of a subquery that names none */
 #define PL__NOTES_MAX        10    /* warnings, and as many infos */
+#define PL__NOTED_MAX        640   /* kept to say how many there are */
 #define PL__MAPS_MAX         8
 
 struct pl__explain;
@@ -41,6 +42,11 @@ struct pl__counts {
     size_t steps;
 };
 
+struct pl__noted {
+    pl_str text;
+    size_t at;
+};
+
 struct pl__exec {
     const struct pl_query_conf *conf;
     const struct pl_source *src;
@@ -54,16 +60,16 @@ struct pl__exec {
     /* explain.c: what each node takes is noted there; NULL: it is not */
     struct pl__explain *analysis;
     struct pl__counts counts;
-    _Atomic size_t memory;          /* of values */
-    _Atomic int64_t tier_ms;        /* coarsest tier read */
-    bool tier_gone;                 /* a tier stands in for samples that are gone */
-    _Atomic bool damaged;           /* samples that cannot be read were left out */
-    struct pl__labelbuf *bufs;      /* labels of selectors */
-    pthread_mutex_t lock;           /* of the notes and the heaps; innermost */
-    struct pl__heap *heaps;         /* histograms of workers that have ended (hist.h) */
-    bool hist_stats;                /* below histogram_count() and the like: see hist.c */
-    pl_str notes[2][PL__NOTES_MAX]; /* infos, warnings */
-    size_t n_notes[2];
+    _Atomic size_t memory;      /* of values */
+    _Atomic int64_t tier_ms;    /* coarsest tier read */
+    bool tier_gone;             /* a tier stands in for samples that are gone */
+    _Atomic bool damaged;       /* samples that cannot be read were left out */
+    struct pl__labelbuf *bufs;  /* labels of selectors */
+    pthread_mutex_t lock;       /* of the notes and the heaps; innermost */
+    struct pl__heap *heaps;     /* histograms of workers that have ended (hist.h) */
+    bool hist_stats;            /* below histogram_count() and the like: see hist.c */
+    struct pl__noted *notes[2]; /* infos, warnings: the latest place of each text */
+    size_t n_notes[2], cap_notes[2];
     struct pl__shared *shared; /* cse.c */
     size_t n_shared;           /* those that count are below it */
 };
@@ -73,9 +79,12 @@ int pl__error(struct pl__exec *ex, int code, size_t at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /** The words for a code that came without: limits, timeouts, cancellation. */
 int pl__error_code(struct pl__exec *ex, int code, size_t at);
-/** Add a warning or info once, with its place: "PromQL info: ... (1:6)". Any thread. */
+/** Add a warning or info once, with its place: "PromQL info: ... (1:6)". The same words at another
+ *  place move the note there, as in Prometheus. Any thread. */
 void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/** A note that a quantile is outside [0, 1], at the expression that gives it. */
+void pl__note_quantile(struct pl__exec *ex, const struct pl_expr *e, double q);
 /** Over the deadline, cancelled? PL_ETIMEOUT, PL_ECANCELED. Any thread; in all loops over series.
  */
 int pl__tick(struct pl__exec *ex);
@@ -110,7 +119,8 @@ size_t pl__index_get(const struct pl__index *x, pl_str key);
 bool pl__names_has(const struct pl__names *names, pl_str name);
 /** Append the labels that are in names (keep) or not in names (!keep). */
 void pl__project(struct pl_buf *out, pl_str canon, const struct pl__names *names, bool keep);
-/** Without __name__: a piece of it where it comes first, else a copy in the arena. */
+/** Without __name__, __type__ and __unit__: a piece of it where they come first, else a copy in the
+ *  arena. */
 pl_str pl__drop_name(struct pl_arena *a, pl_str canon);
 /** Append canon with name set to value (removed if empty). */
 void pl__set_label(struct pl_buf *out, pl_str canon, pl_str name, pl_str value);

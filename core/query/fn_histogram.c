@@ -3,12 +3,15 @@
  * what a native histogram says of itself: count, sum, avg, stddev, stdvar. Interpolation and the
  * repair of counts that are not monotonic are Prometheus' (promql/quantile.go). */
 #include "core/query/hist.h"
+#include "core/query/lex.h"
+#include "core/query/print.h"
 
 #include "core/codec/codec.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define TOLERANCE 1e-12 /* relative; differences below it are rounding */
 
@@ -38,8 +41,16 @@ static bool almost_equal(double a, double b)
     return diff / (sum < DBL_MAX ? sum : DBL_MAX) < TOLERANCE;
 }
 
-/** Counts never fall with the bound: true where one fell by more than rounding. */
-static bool make_monotonic(struct bucket *b, size_t n)
+/** What had to be repaired: buckets, and by how much at most. */
+struct repair {
+    bool any;
+    double first, last, most; /* bounds of buckets; a difference of counts */
+    int64_t t0, t1;
+    size_t n; /* steps */
+};
+
+/** Counts never fall with the bound; one that falls by more than rounding is noted. */
+static bool make_monotonic(struct bucket *b, size_t n, struct repair *r)
 {
     bool forced = false;
     double last = b[0].count;
@@ -49,7 +60,12 @@ static bool make_monotonic(struct bucket *b, size_t n)
         }
         bool near = almost_equal(last, b[i].count);
         if (near || b[i].count < last) {
-            forced |= !near;
+            if (!near) {
+                r->first = r->any && r->first < b[i].le ? r->first : b[i].le;
+                r->last = r->any && r->last > b[i].le ? r->last : b[i].le;
+                r->most = fmax(r->most, last - b[i].count);
+                r->any = forced = true;
+            }
             b[i].count = last;
             continue;
         }
@@ -58,7 +74,8 @@ static bool make_monotonic(struct bucket *b, size_t n)
     return forced;
 }
 
-static double bucket_quantile(double q, struct bucket *b, size_t n, bool *forced)
+/** forced: the counts had to be repaired. */
+static double bucket_quantile(double q, struct bucket *b, size_t n, struct repair *r, bool *forced)
 {
     if (isnan(q)) {
         return NAN;
@@ -69,7 +86,7 @@ static double bucket_quantile(double q, struct bucket *b, size_t n, bool *forced
     if (b[n - 1].le != INFINITY) {
         return NAN;
     }
-    *forced |= make_monotonic(b, n);
+    *forced = make_monotonic(b, n, r);
     double observations = b[n - 1].count;
     if (n < 2 || observations == 0) {
         return NAN;
@@ -141,6 +158,7 @@ struct ask {
     size_t at, at_native;  /* the vector; what notes on native histograms point to */
     bool varies;           /* only steps where p1 is `value` */
     double value;
+    int64_t t0, step; /* of evaluation */
 };
 static bool asked(const struct ask *q, size_t s)
 {
@@ -148,10 +166,9 @@ static bool asked(const struct ask *q, size_t s)
 }
 
 /** One histogram: its rows sorted by bound; all steps. hidden: steps that do not count. */
-static bool evaluate(const struct pl__rows *in, const struct row *rows, size_t n, struct bucket *b,
-                     const struct ask *q, const uint8_t *hidden, double *out)
+static void evaluate(const struct pl__rows *in, const struct row *rows, size_t n, struct bucket *b,
+                     const struct ask *q, const uint8_t *hidden, struct repair *r, double *out)
 {
-    bool forced = false;
     for (size_t s = 0; s < in->steps; s++) {
         size_t k = 0;
         for (size_t i = 0; i < n && !(hidden && hidden[s]) && asked(q, s); i++) {
@@ -165,11 +182,44 @@ static bool evaluate(const struct pl__rows *in, const struct row *rows, size_t n
                 b[k++] = (struct bucket){rows[i].le, v};
             }
         }
+        bool forced = false;
         out[s] = k == 0  ? PL_ABSENT
                  : q->p2 ? bucket_fraction(q->p1[s], q->p2[s], b, k)
-                         : bucket_quantile(q->p1[s], b, k, &forced);
+                         : bucket_quantile(q->p1[s], b, k, r, &forced);
+        if (forced) {
+            int64_t t = q->t0 + (int64_t)s * q->step;
+            r->t0 = r->n && r->t0 < t ? r->t0 : t;
+            r->t1 = r->n && r->t1 > t ? r->t1 : t;
+            r->n++;
+        }
     }
-    return forced;
+}
+
+/** Seconds since the epoch as 2006-01-02T15:04:05Z. */
+static void put_time(struct pl_buf *b, int64_t ms)
+{
+    time_t t = (time_t)(ms / 1000);
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    pl_buf_f(b, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)tm.tm_year + 1900, tm.tm_mon + 1,
+             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static void note_repair(struct pl__exec *ex, size_t at, const struct repair *r)
+{
+    struct pl_buf b = PL_BUF_INIT;
+    pl_buf_z(&b, "input to histogram_quantile needed to be fixed for monotonicity (see "
+                 "https://prometheus.io/docs/prometheus/latest/querying/functions/"
+                 "#histogram_quantile), from buckets ");
+    pl__go_number(&b, r->first);
+    pl_buf_z(&b, " to ");
+    pl__go_number(&b, r->last);
+    pl_buf_f(&b, ", with a max diff of %.2g, over %zu samples from ", r->most, r->n);
+    put_time(&b, r->t0);
+    pl_buf_z(&b, " to ");
+    put_time(&b, r->t1);
+    pl__note(ex, false, at, "%.*s", PL_PRS(pl_buf_view(&b)));
+    pl_buf_fini(&b);
 }
 
 /** The classic histograms of a vector: rows by label set without le (the name included). */
@@ -206,12 +256,11 @@ static int classic_make(struct pl__exec *ex, size_t at, const struct pl__rows *i
             continue;
         }
         if (pl_number_parse(text, &le[i]) < 0) {
-            pl_str name = pl_labels_get(in->labels[i], PL_METRIC_NAME);
+            pl_buf_clear(&key);
+            pl__quote(&key, text);
             pl__note(ex, true, at,
-                     "bucket label \"le\" is missing or has a malformed value of \"%.*s\""
-                     "%s%.*s%s",
-                     PL_PRS(text), name.n ? " for metric name \"" : "", PL_PRS(name),
-                     name.n ? "\"" : "");
+                     "bucket label \"le\" is missing or has a malformed value of %.*s",
+                     PL_PRS(pl_buf_view(&key)));
             continue;
         }
         pl_buf_clear(&key);
@@ -320,6 +369,7 @@ static int histograms(struct pl__exec *ex, const struct ask *q, const struct pl_
                       struct classic *c, struct pl__rows *out, size_t *n)
 {
     struct bucket *b = pl_arena_alloc(ex->arena, (in->n + 1) * sizeof *b);
+    struct repair repair = {0};
     int err = b ? 0 : PL_ENOMEM;
     for (size_t i = 0; i < in->n && in->hist && err >= 0; i++) {
         const double *row = in->v + i * in->steps;
@@ -334,28 +384,22 @@ static int histograms(struct pl__exec *ex, const struct ask *q, const struct pl_
     for (size_t g = 0; g < c->keys.n && err >= 0; g++) {
         err = g % 64 ? 0 : pl__tick(ex);
         out->labels[*n] = pl__drop_name(ex->arena, c->keys.key[g]);
-        if (evaluate(in, c->row + c->first[g], c->first[g + 1] - c->first[g], b, q, c->hidden[g],
-                     out->v + *n * out->steps)) {
-            pl_str name = pl_labels_get(c->keys.key[g], PL_METRIC_NAME);
-            pl__note(ex, false, q->at,
-                     "input to histogram_quantile needed to be fixed for monotonicity "
-                     "(see https://prometheus.io/docs/prometheus/latest/querying/functions/"
-                     "#histogram_quantile)%s%.*s%s",
-                     name.n ? " for metric name \"" : "", PL_PRS(name), name.n ? "\"" : "");
-        }
+        evaluate(in, c->row + c->first[g], c->first[g + 1] - c->first[g], b, q, c->hidden[g],
+                 &repair, out->v + *n * out->steps);
         (*n)++;
+    }
+    if (repair.any && err >= 0) {
+        note_repair(ex, q->at, &repair);
     }
     return err;
 }
 
-static void check_quantile(struct pl__exec *ex, const double *q, size_t steps, size_t at)
+static void check_quantile(struct pl__exec *ex, const double *q, size_t steps,
+                           const struct pl_expr *e)
 {
     for (size_t s = 0; s < steps; s++) {
         if (!(q[s] >= 0 && q[s] <= 1)) {
-            char text[PL_NUMBER_MAX];
-            size_t n = pl_number_text(q[s], text);
-            pl__note(ex, true, at, "quantile value should be between 0 and 1, got %.*s", (int)n,
-                     text);
+            pl__note_quantile(ex, e, q[s]);
         }
     }
 }
@@ -448,7 +492,8 @@ static int quantiles(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
 {
     struct pl__rows in;
     size_t n = e->call.n - 2, total = 0;
-    struct ask like = {.e = e, .at = e->call.args[0]->at, .at_native = e->call.args[0]->at};
+    size_t vector = pl__unparen(e->call.args[0])->at;
+    struct ask like = {.e = e, .at = vector, .at_native = vector, .t0 = f->start, .step = f->step};
     struct ask **q = pl_arena_alloc(ex->arena, n * sizeof *q), *flat = NULL;
     size_t *count = pl_arena_alloc(ex->arena, n * sizeof *count);
     int err = q && count ? 0 : pl__error_code(ex, PL_ENOMEM, e->at);
@@ -456,7 +501,7 @@ static int quantiles(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
         const double *p;
         err = pl__eval_scalar(ex, f, e->call.args[k + 2], &p);
         if (err >= 0) {
-            check_quantile(ex, p, f->n, e->call.args[k + 2]->at);
+            check_quantile(ex, p, f->n, e->call.args[k + 2]);
             err = split_quantile(ex, f, &like, p, &q[k]);
             count[k] = err < 0 ? 0 : (size_t)err;
             total += count[k];
@@ -483,8 +528,11 @@ int pl__fn_histogram(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
                      struct pl__rows *out)
 {
     struct pl__rows in;
-    struct ask q = {
-        .e = e, .at = e->call.args[e->call.n - 1]->at, .at_native = e->call.args[0]->at};
+    struct ask q = {.e = e,
+                    .at = pl__unparen(e->call.args[e->call.n - 1])->at,
+                    .at_native = pl__unparen(e->call.args[0])->at,
+                    .t0 = f->start,
+                    .step = f->step};
     bool stats = ex->hist_stats;
     int err;
     ex->hist_stats = false; /* buckets are needed */
@@ -497,7 +545,7 @@ int pl__fn_histogram(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
     if (err >= 0 && e->call.fn->which == PL__HIST_FRACTION) {
         err = pl__eval_scalar(ex, f, e->call.args[1], &q.p2);
     } else if (err >= 0) {
-        check_quantile(ex, q.p1, f->n, e->call.args[0]->at);
+        check_quantile(ex, q.p1, f->n, e->call.args[0]);
     }
     err = err < 0 ? err : pl__eval_values(ex, f, e->call.args[e->call.n - 1], &in);
     ex->hist_stats = stats;

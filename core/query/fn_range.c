@@ -239,10 +239,7 @@ static void note(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     int which = e->call.fn->which;
     for (size_t s = 0; which == PL__RANGE_QUANTILE_OVER_TIME && r->n && s < f->n; s++) {
         if (!(r->p1[s] >= 0 && r->p1[s] <= 1)) {
-            char text[PL_NUMBER_MAX];
-            size_t n = pl_number_text(r->p1[s], text);
-            pl__note(ex, true, e->call.args[0]->at,
-                     "quantile value should be between 0 and 1, got %.*s", (int)n, text);
+            pl__note_quantile(ex, e->call.args[0], r->p1[s]);
         }
     }
 }

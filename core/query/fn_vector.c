@@ -141,39 +141,33 @@ struct sorting {
 
 static bool is_digit(pl_str s, size_t i) { return i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; }
 
-/** Natural order: runs of digits compare as numbers. */
+/** The run of digits, or of anything else, that begins at i. */
+static pl_str run_at(pl_str s, size_t i)
+{
+    size_t end = i + 1;
+    while (end < s.n && is_digit(s, end) == is_digit(s, i)) {
+        end++;
+    }
+    return pl_str_mem(s.p + i, end - i);
+}
+
+/** Natural order: runs of digits compare as numbers, all other runs as strings. */
 static int natural_cmp(pl_str a, pl_str b)
 {
     size_t i = 0, k = 0;
     while (i < a.n && k < b.n) {
-        if (!is_digit(a, i) || !is_digit(b, k)) {
-            if (a.p[i] != b.p[k]) {
-                return (unsigned char)a.p[i] < (unsigned char)b.p[k] ? -1 : 1;
-            }
-            i++, k++;
-            continue;
+        pl_str x = run_at(a, i), y = run_at(b, k);
+        int64_t n, m;
+        int c;
+        if (is_digit(a, i) && is_digit(b, k) && pl_str_i64(x, &n) >= 0 && pl_str_i64(y, &m) >= 0) {
+            c = n < m ? -1 : n > m;
+        } else {
+            c = pl_str_cmp(x, y);
         }
-        while (is_digit(a, i) && a.p[i] == '0') {
-            i++;
-        }
-        while (is_digit(b, k) && b.p[k] == '0') {
-            k++;
-        }
-        size_t x = i, y = k;
-        while (is_digit(a, x)) {
-            x++;
-        }
-        while (is_digit(b, y)) {
-            y++;
-        }
-        if (x - i != y - k) {
-            return x - i < y - k ? -1 : 1;
-        }
-        int c = x > i ? memcmp(a.p + i, b.p + k, x - i) : 0;
         if (c) {
             return c;
         }
-        i = x, k = y;
+        i += x.n, k += y.n;
     }
     return a.n - i < b.n - k ? -1 : a.n - i > b.n - k;
 }
@@ -207,6 +201,11 @@ int pl__fn_sort(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *
                 struct pl__rows *out)
 {
     int err = pl__eval_values(ex, f, e->call.args[0], out);
+    if (f->start != f->end) {
+        pl__note(ex, true, e->at,
+                 "sort is ineffective for range queries since results are always ordered by "
+                 "labels");
+    }
     if (err < 0 || !ex->instant || f->n != 1) {
         return err; /* a range result has an order of its own */
     }

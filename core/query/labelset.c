@@ -104,28 +104,47 @@ static void put_label(struct pl_buf *out, pl_str name, pl_str value)
     pl_buf_str(out, value);
 }
 
+/** __name__, and with it what says something of the metric only. */
+static bool of_metric(pl_str name)
+{
+    return pl_str_eq(name, PL_METRIC_NAME) || pl_str_eq(name, PL_STR("__type__")) ||
+           pl_str_eq(name, PL_STR("__unit__"));
+}
+
 pl_str pl__drop_name(struct pl_arena *a, pl_str canon)
 {
-    pl_str it = canon;
+    pl_str it = canon, first = canon;
     struct pl_label l;
-    for (const char *from = it.p; pl_labels_next(&it, &l); from = it.p) {
-        if (!pl_str_eq(l.name, PL_METRIC_NAME)) {
-            continue;
+    bool more = pl_labels_next(&it, &l);
+    if (more && of_metric(l.name)) { /* most often the first one and the only one */
+        first = it;
+        more = pl_labels_next(&it, &l);
+        if (!more || pl_str_cmp(l.name, PL_STR("__unit__")) > 0) {
+            return first;
         }
-        size_t before = (size_t)(from - canon.p);
-        size_t after = (size_t)(l.value.p + l.value.n - canon.p);
-        if (before == 0) {
-            return pl_str_mem(canon.p + after, canon.n - after);
-        }
-        char *p = pl_arena_alloc(a, canon.n);
-        if (!p) {
-            return PL_STR_NULL;
-        }
-        memcpy(p, canon.p, before);
-        memcpy(p + before, canon.p + after, canon.n - after);
-        return pl_str_mem(p, canon.n - (after - before));
     }
-    return canon;
+    it = first;
+    bool any = false;
+    while (!any && pl_labels_next(&it, &l) && pl_str_cmp(l.name, PL_STR("__unit__")) <= 0) {
+        any = of_metric(l.name);
+    }
+    if (!any) {
+        return first;
+    }
+    char *p = pl_arena_alloc(a, first.n);
+    size_t n = 0;
+    if (!p) {
+        return PL_STR_NULL;
+    }
+    it = first;
+    for (const char *from = it.p; pl_labels_next(&it, &l); from = it.p) {
+        size_t bytes = (size_t)(l.value.p + l.value.n - from);
+        if (!of_metric(l.name)) {
+            memcpy(p + n, from, bytes);
+            n += bytes;
+        }
+    }
+    return pl_str_mem(p, n);
 }
 
 void pl__set_label(struct pl_buf *out, pl_str canon, pl_str name, pl_str value)

@@ -33,43 +33,102 @@ static void put_names(struct pl_buf *b, const struct pl__names *n)
 
 static void put_number(struct pl_buf *b, double v) { pl__plain_number(b, v); }
 
-void pl__plain_number(struct pl_buf *b, double v)
+/** Digits of a finite number and the place of its point: 0.d1d2... * 10^*point. 0: it has none. */
+static size_t shortest(double v, char *digits, int64_t *point)
 {
     char text[PL_NUMBER_MAX];
-    size_t n = pl_number_text(v, text), at = 0;
-    while (at < n && text[at] != 'e') {
-        at++;
-    }
-    if (at == n) {
-        pl_buf_add(b, text, n);
-        return;
-    }
+    size_t n = pl_number_text(v, text), n_digits = 0;
     int64_t exponent = 0;
-    size_t sign = at + 1 < n && (text[at + 1] == '+' || text[at + 1] == '-');
-    pl_str_i64(pl_str_mem(text + at + 1 + sign, n - at - 1 - sign), &exponent);
-    exponent = text[at + 1] == '-' ? -exponent : exponent;
-    char digits[PL_NUMBER_MAX];
-    int64_t n_digits = 0;
-    for (size_t i = 0; i < at; i++) {
-        if (text[i] >= '0' && text[i] <= '9') {
-            digits[n_digits++] = text[i];
+    bool fraction = false;
+    *point = 0;
+    for (size_t i = 0; i < n; i++) {
+        char c = text[i];
+        if (c == 'e') {
+            size_t sign = i + 1 < n && (text[i + 1] == '+' || text[i + 1] == '-');
+            pl_str_i64(pl_str_mem(text + i + 1 + sign, n - i - 1 - sign), &exponent);
+            exponent = text[i + 1] == '-' ? -exponent : exponent;
+            break;
+        }
+        if (c == '.') {
+            fraction = true;
+        } else if (c >= '0' && c <= '9') {
+            if (n_digits || c != '0') {
+                digits[n_digits++] = c;
+                *point += !fraction;
+            } else {
+                *point -= fraction;
+            }
         }
     }
-    pl_buf_z(b, v < 0 ? "-" : "");
-    if (exponent < 0) {
-        pl_buf_z(b, "0.");
-        for (int64_t i = -1; i > exponent; i--) {
-            pl_buf_z(b, "0");
+    *point += exponent;
+    while (n_digits && digits[n_digits - 1] == '0') {
+        n_digits--;
+    }
+    return n_digits;
+}
+
+static bool put_special(struct pl_buf *b, double v)
+{
+    if (isnan(v)) {
+        pl_buf_z(b, "NaN");
+    } else if (isinf(v)) {
+        pl_buf_z(b, v < 0 ? "-Inf" : "+Inf");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void put_plain(struct pl_buf *b, const char *digits, int64_t n, int64_t point)
+{
+    if (point <= 0) {
+        pl_buf_z(b, n ? "0." : "0");
+        for (int64_t i = point; i < 0 && n; i++) {
+            pl_buf_u8(b, '0');
         }
-        pl_buf_add(b, digits, (size_t)n_digits);
+        pl_buf_add(b, digits, (size_t)n);
         return;
     }
-    for (int64_t i = 0; i < n_digits || i <= exponent; i++) {
-        pl_buf_u8(b, (uint8_t)(i < n_digits ? digits[i] : '0'));
-        if (i == exponent && i + 1 < n_digits) {
-            pl_buf_z(b, ".");
+    for (int64_t i = 0; i < n || i < point; i++) {
+        if (i == point) {
+            pl_buf_u8(b, '.');
         }
+        pl_buf_u8(b, (uint8_t)(i < n ? digits[i] : '0'));
     }
+}
+
+void pl__plain_number(struct pl_buf *b, double v)
+{
+    char digits[PL_NUMBER_MAX];
+    int64_t point;
+    if (!put_special(b, v)) {
+        size_t n = shortest(v, digits, &point);
+        pl_buf_z(b, signbit(v) ? "-" : "");
+        put_plain(b, digits, (int64_t)n, n ? point : 0);
+    }
+}
+
+void pl__go_number(struct pl_buf *b, double v)
+{
+    char digits[PL_NUMBER_MAX];
+    int64_t point;
+    if (put_special(b, v)) {
+        return;
+    }
+    size_t n = shortest(v, digits, &point);
+    int64_t exponent = n ? point - 1 : 0;
+    pl_buf_z(b, signbit(v) ? "-" : "");
+    if (exponent >= -4 && exponent < 6) {
+        put_plain(b, digits, (int64_t)n, n ? point : 0);
+        return;
+    }
+    pl_buf_u8(b, (uint8_t)digits[0]);
+    if (n > 1) {
+        pl_buf_u8(b, '.');
+        pl_buf_add(b, digits + 1, n - 1);
+    }
+    pl_buf_f(b, "e%c%02lld", exponent < 0 ? '-' : '+',
+             (long long)(exponent < 0 ? -exponent : exponent));
 }
 
 static void put_duration(struct pl_buf *b, int64_t ms)
@@ -250,14 +309,14 @@ void pl__binary_op(const struct pl_expr *e, struct pl_buf *b)
     }
     if (m->fill_l && m->fill_r && m->fill_left == m->fill_right) {
         pl_buf_z(b, " fill (");
-        put_number(b, m->fill_left);
+        pl__go_number(b, m->fill_left);
         pl_buf_z(b, ")");
         return;
     }
     for (int right = 0; right < 2; right++) {
         if (right ? m->fill_r : m->fill_l) {
             pl_buf_z(b, right ? " fill_right (" : " fill_left (");
-            put_number(b, right ? m->fill_right : m->fill_left);
+            pl__go_number(b, right ? m->fill_right : m->fill_left);
             pl_buf_z(b, ")");
         }
     }

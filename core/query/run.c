@@ -167,16 +167,43 @@ static int shape(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     return err;
 }
 
+/** "PromQL info: words (line:column)", the place in the text of the query. */
+static pl_str note_text(const struct pl__exec *ex, struct pl_arena *a, bool warning,
+                        const struct pl__noted *note)
+{
+    size_t line = 1, column = 1;
+    for (size_t i = 0; i < note->at && i < ex->text.n; i++) {
+        column++;
+        if (ex->text.p[i] == '\n') {
+            line++, column = 1;
+        }
+    }
+    struct pl_buf b = PL_BUF_INIT;
+    pl_buf_f(&b, "PromQL %s: ", warning ? "warning" : "info");
+    pl_buf_str(&b, note->text);
+    pl_buf_f(&b, " (%zu:%zu)", line, column);
+    pl_str out = b.failed ? PL_STR_NULL : pl_arena_dup(a, pl_buf_view(&b));
+    pl_buf_fini(&b);
+    return out;
+}
+
 static int keep_notes(struct pl__exec *ex, struct pl_result *out)
 {
     if (ex->damaged) {
         pl__note(ex, true, 0, "some samples are damaged on disk and left out; the log says where");
     }
     for (int w = 0; w < 2; w++) {
-        size_t n = ex->n_notes[w];
-        pl_str *list = pl_arena_alloc(&out->arena, (n + 1) * sizeof *list);
+        size_t all = ex->n_notes[w], n = all > PL__NOTES_MAX ? PL__NOTES_MAX : all;
+        pl_str *list = pl_arena_alloc(&out->arena, (n + 2) * sizeof *list);
         for (size_t i = 0; i < n && list; i++) {
-            list[i] = pl_arena_dup(&out->arena, ex->notes[w][i]);
+            list[i] = note_text(ex, &out->arena, w, &ex->notes[w][i]);
+        }
+        if (list && n < all) {
+            list[n++] = pl_arena_f(&out->arena, "%zu more %s annotations omitted",
+                                   all - PL__NOTES_MAX, w ? "warning" : "info");
+        }
+        for (size_t i = 0; i < n && list; i++) {
+            list = list[i].p ? list : NULL;
         }
         if (!list) {
             return pl__error_code(ex, PL_ENOMEM, 0);

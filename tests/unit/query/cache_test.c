@@ -60,10 +60,19 @@ static void erase(struct fixture *f, int64_t t0, int64_t t1)
     pl_matcher_fini(&m);
 }
 
+/** A note without what it counts: that is of the steps computed together, and joined answers are
+ *  of several such runs. */
+static pl_str words(pl_str note)
+{
+    static const char counts[] = ", from buckets ";
+    const char *at = memmem(note.p, note.n, counts, sizeof counts - 1);
+    return at ? pl_str_mem(note.p, (size_t)(at - note.p)) : note;
+}
+
 static bool has_note(const pl_str *list, size_t n, pl_str text)
 {
     for (size_t i = 0; i < n; i++) {
-        if (pl_str_eq(list[i], text)) {
+        if (pl_str_eq(words(list[i]), words(text))) {
             return true;
         }
     }
