@@ -224,9 +224,6 @@ static int samples_row(const struct pl__rows *r, struct pl__worker *w, size_t i,
     if (err >= 0 && w->ex->counts.on) {
         pl__count_row(r, w, out);
     }
-    if (err >= 0 && r->counts) {
-        pl__note_counter(r, w, i, out);
-    }
     w->hist = err >= 0 && w->hist_cols && pl__any_histogram(out, r->steps);
     if (err >= 0 && r->tier.gone && !r->tier.exact) {
         err = pl__tier_patch(r, w, i, out);
@@ -243,6 +240,9 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
     }
     if (err == 0) {
         err = samples_row(r, w, i, out);
+    }
+    if (err >= 0 && r->counts) {
+        pl__note_counter(r, w, i, out);
     }
     for (size_t k = 0; k < r->n_maps && err >= 0; k++) {
         if (w->hist) {

@@ -83,6 +83,41 @@ static void a_vector_has_a_value_and_a_matrix_values(void **state)
     pl_buf_fini(&labels);
 }
 
+static void histograms_stand_under_a_key_of_their_own(void **state)
+{
+    const struct pl_hspan span = {0, 3}, minus = {1, 1};
+    const double count[] = {1, 0, 2.5}, negative[] = {4}, bounds[] = {0.5, 1};
+    const struct pl_histogram h = {.count = 8.5,
+                                   .sum = -3,
+                                   .zero_threshold = 0.001,
+                                   .zero_count = 1,
+                                   .pos = {&span, count, 1, 3},
+                                   .neg = {&minus, negative, 1, 1}};
+    const struct pl_histogram custom = {.schema = PL_HISTOGRAM_CUSTOM,
+                                        .count = 3.5,
+                                        .sum = NAN,
+                                        .pos = {&span, count, 1, 3},
+                                        .bounds = bounds,
+                                        .n_bounds = 2};
+    const struct pl_histogram none = {.count = 0};
+    const int64_t t[] = {1000, 2000, 3000, 4000};
+    const double v[] = {1, pl_histogram_boxed(&h), 2, pl_histogram_boxed(&none)};
+    const double c = pl_histogram_boxed(&custom);
+    struct pl_result_series s = {.n = 4, .t = t, .v = v};
+    struct pl_result r = {.type = PL_VALUE_MATRIX, .series = &s, .n = 1};
+    (void)state;
+    assert_json(&r, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":["
+                    "{\"metric\":{},\"values\":[[1,\"1\"],[3,\"2\"]],\"histograms\":[[2,{"
+                    "\"count\":\"8.5\",\"sum\":\"-3\",\"buckets\":[[1,\"-2\",\"-1\",\"4\"],"
+                    "[3,\"-0.001\",\"0.001\",\"1\"],[0,\"0.5\",\"1\",\"1\"],"
+                    "[0,\"2\",\"4\",\"2.5\"]]}],[4,{\"count\":\"0\",\"sum\":\"0\"}]]}]}}");
+    s = (struct pl_result_series){.n = 1, .t = t, .v = &c};
+    r.type = PL_VALUE_VECTOR;
+    assert_json(&r, "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+                    "{\"metric\":{},\"histogram\":[1,{\"count\":\"3.5\",\"sum\":\"NaN\","
+                    "\"buckets\":[[3,\"-Inf\",\"0.5\",\"1\"],[0,\"1\",\"+Inf\",\"2.5\"]]}]}]}}");
+}
+
 static void an_empty_result_and_notes_are_said(void **state)
 {
     pl_str warnings[] = {PL_STR("one"), PL_STR("two")}, infos[] = {PL_STR("three")};
@@ -104,6 +139,7 @@ int main(void)
         cmocka_unit_test(a_scalar_is_a_point),
         cmocka_unit_test(a_string_is_escaped),
         cmocka_unit_test(a_vector_has_a_value_and_a_matrix_values),
+        cmocka_unit_test(histograms_stand_under_a_key_of_their_own),
         cmocka_unit_test(an_empty_result_and_notes_are_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
