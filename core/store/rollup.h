@@ -65,7 +65,7 @@ struct pl__tier_tenant {
 struct pl__tenant_tiers {
     struct pl__tier_tenant *tier;
     _Atomic(atomic_uchar *) *sets; /* by id: its set + 1, 0 unknown; pages on demand */
-    uint32_t erasures;             /* storage */
+    uint32_t erasures, sealed;     /* storage; erasures when tiers were last sealed */
 };
 
 /* rollup.c */

@@ -10,6 +10,8 @@
 #include "core/store/tenant.h"
 #include <stdlib.h>
 
+#define RUNS_MANY 8 /* in a partition */
+
 /** Buckets of an edge, of all series. */
 struct edges {
     struct pl_tenant *t;
@@ -160,6 +162,16 @@ static bool busy(void *ctx)
     return closing(s) || atomic_load(&s->n_urgent);
 }
 
+/** Merging makes buckets smaller and costs three times what writing them did: only where there are
+ *  many runs in a partition, or something was erased. */
+static bool worth_sealing(const struct pl_tenant *t, const struct pl__tier *x,
+                          struct pl_engine_tenant *et)
+{
+    struct pl_engine_stats st;
+    return t->tiers.erasures != t->tiers.sealed ||
+           (x->engine->ops->stats(et, &st) >= 0 && st.n_runs > RUNS_MANY * st.n_partitions);
+}
+
 int pl__rollup_tend(struct pl_tenant *t, bool all)
 {
     struct pl_store *s = t->s;
@@ -176,6 +188,10 @@ int pl__rollup_tend(struct pl_tenant *t, bool all)
                      ? 0
                      : x->engine->ops->retain(
                            et, pl__tier_slot(pl__bucket_floor(expired, resolution), resolution));
+        if (!all && !worth_sealing(t, x, et)) {
+            result = rc < 0 ? rc : result;
+            continue;
+        }
         int r = x->engine->ops->seal(et, all, busy, s);
         while (r == PL_ECANCELED && !closing(s)) {
             pl__storage_make_way(s);
@@ -187,6 +203,7 @@ int pl__rollup_tend(struct pl_tenant *t, bool all)
         rc = r < 0 ? r : rc;
         result = rc < 0 ? rc : result;
     }
+    t->tiers.sealed = t->tiers.erasures;
     return result;
 }
 
