@@ -36,7 +36,9 @@ static int fold_histograms(struct fold *f, struct pl__worker *w, size_t cell, si
     pl_arena_reset(&w->tmp);
     if (f->hist) {
         return pl__hgroup_add(&f->hist[cell], w, f->op == PL_AGG_AVG, row, steps,
-                              pl_labels_get(f->rows->labels[i], PL_METRIC_NAME), f->at);
+                              f->rows->labels ? pl_labels_get(f->rows->labels[i], PL_METRIC_NAME)
+                                              : f->rows->groups.metric,
+                              f->at);
     }
     if (!counts) {
         pl__note(f->ex, false, f->at, "ignored histogram in %s aggregation", f->name);
@@ -137,8 +139,11 @@ int pl__eval_aggregate(struct pl__exec *ex, const struct pl__frame *f, struct pl
         [PL__AGG_STDDEV] = PL_AGG_STDDEV, [PL__AGG_STDVAR] = PL_AGG_STDVAR,
     };
     struct pl__rows rows;
+    struct pl__group_by by;
     pl_str *labels;
+    ex->group_by = pl__groupable(ex, e, &by) ? &by : NULL;
     int err = pl__eval(ex, f, e->agg.expr, &rows);
+    ex->group_by = NULL;
     if (err < 0) {
         return err;
     }
@@ -150,7 +155,11 @@ int pl__eval_aggregate(struct pl__exec *ex, const struct pl__frame *f, struct pl
         .name = pl__agg_text(e->agg.op),
     };
     uint32_t *group = pl__values_new(ex, rows.n, sizeof *group, &err);
-    if (group) {
+    if (group && rows.groups.of) {
+        memcpy(group, rows.groups.of, rows.n * sizeof *group);
+        labels = rows.groups.labels;
+        fold.n_groups = rows.groups.n;
+    } else if (group) {
         err = pl__group(ex, rows.labels, rows.n, &e->agg.by, e->agg.without, group, &labels,
                         &fold.n_groups);
     }

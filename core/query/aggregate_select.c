@@ -21,9 +21,15 @@ static int groups_make(struct pl__exec *ex, const struct pl_expr *e, const struc
                        struct groups *out)
 {
     uint32_t *group = pl_arena_alloc(ex->arena, (r->n + 1) * sizeof *group);
-    int err = group ? pl__group(ex, r->labels, r->n, &e->agg.by, e->agg.without, group,
-                                &out->labels, &out->n)
-                    : PL_ENOMEM;
+    int err = group ? 0 : PL_ENOMEM;
+    if (group && r->groups.of) {
+        memcpy(group, r->groups.of, r->n * sizeof *group);
+        out->labels = r->groups.labels;
+        out->n = r->groups.n;
+    } else if (group) {
+        err = pl__group(ex, r->labels, r->n, &e->agg.by, e->agg.without, group, &out->labels,
+                        &out->n);
+    }
     if (err < 0) {
         return pl__error_code(ex, err, e->at);
     }
@@ -522,7 +528,12 @@ int pl__eval_select(struct pl__exec *ex, const struct pl__frame *f, struct pl_ex
     } else if ((err = pl__eval_scalar(ex, f, e->agg.param, &p)) < 0) {
         return err;
     }
+    struct pl__group_by by;
+    if (e->agg.op == PL__AGG_QUANTILE && pl__groupable(ex, e, &by)) {
+        ex->group_by = &by;
+    }
     err = pl__eval_values(ex, f, e->agg.expr, &r);
+    ex->group_by = NULL;
     if (err < 0) {
         return err;
     }

@@ -23,9 +23,117 @@ struct pl__refs pl__refs(const struct pl__exec *ex, const struct pl__frame *f,
     return r;
 }
 
+/** The labels of all series of a set. */
+static int open_labels(struct pl__exec *ex, struct pl__cols *out)
+{
+    enum { BLOCK = 4096 };
+    const struct pl_source_ops *ops = ex->src->ops;
+    size_t n = out->n, ends[BLOCK], charged = 0; /* labels count against the memory, too */
+    struct pl_buf *buf = pl__labelbuf_new(ex);
+    out->labels = pl_arena_alloc(ex->arena, (n + 1) * sizeof *out->labels);
+    int err = buf && out->labels ? 0 : PL_ENOMEM;
+    for (size_t i = 0; i < n && err >= 0; i += BLOCK) {
+        size_t at = buf->n, to = n - i < BLOCK ? n : i + BLOCK;
+        if ((err = pl__tick(ex)) < 0 || (err = pl__charge(ex, at - charged)) < 0) {
+            break;
+        }
+        charged = at;
+        if (ops->labels_of) {
+            err = ops->labels_of(out->set, i, to, buf, ends);
+        }
+        for (size_t k = i; k < to && err >= 0; k++) {
+            if (!ops->labels_of) {
+                err = ops->labels(out->set, k, buf);
+                ends[k - i] = buf->n;
+            }
+            /* a place for now: the buffer moves */
+            out->labels[k] = (pl_str){(char *)at, ends[k - i] - at};
+            at = ends[k - i];
+        }
+    }
+    if (err < 0 || buf->failed) {
+        return err < 0 ? err : PL_ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        out->labels[i].p = buf->n ? (char *)buf->p + (size_t)out->labels[i].p : "";
+    }
+    return 0;
+}
+
+/** Groups instead of labels. */
+static int open_groups(struct pl__exec *ex, const struct pl__group_by *by, struct pl__cols *out)
+{
+    struct pl_buf *labels = pl__labelbuf_new(ex), *ends = pl__labelbuf_new(ex);
+    struct pl__groups *g = &out->groups;
+    g->metric = by->metric;
+    g->of = pl_arena_alloc(ex->arena, (out->n + 1) * sizeof *g->of);
+    if (!labels || !ends || !g->of) {
+        return PL_ENOMEM;
+    }
+    int err =
+        ex->src->ops->group(out->set, by->names.v, by->names.n, by->without, g->of, labels, ends);
+    if (err < 0) {
+        return err;
+    }
+    g->n = ends->n / sizeof(size_t);
+    g->labels = pl_arena_alloc(ex->arena, (g->n + 1) * sizeof *g->labels);
+    err = g->labels ? pl__charge(ex, labels->n) : PL_ENOMEM;
+    for (size_t i = 0, from = 0, to; i < g->n && err >= 0; i++, from = to) {
+        memcpy(&to, ends->p + i * sizeof to, sizeof to);
+        g->labels[i] = to > from ? pl_str_mem(labels->p + from, to - from) : pl_str_mem("", 0);
+    }
+    return err;
+}
+
+bool pl__groupable(struct pl__exec *ex, const struct pl_expr *agg, struct pl__group_by *out)
+{
+    const struct pl__names *by = &agg->agg.by;
+    struct pl_expr *e = agg->agg.expr;
+    bool drops = false, without = agg->agg.without;
+    /* names are not looked at when values are only counted */
+    bool any_name = agg->agg.op == PL__AGG_COUNT || agg->agg.op == PL__AGG_GROUP;
+    while (e->kind == PL__PAREN && !e->shared) {
+        e = e->paren;
+    }
+    if (e->shared) { /* others want the labels */
+        return false;
+    }
+    if (e->kind == PL__CALL && e->call.fn->eval == pl__fn_range && e->call.n == 1) {
+        drops = !(e->call.fn->flags & PL__FN_KEEP_NAME);
+        any_name = false;
+        e = pl__unparen(e->call.args[0]);
+    }
+    if (e->kind != PL__SELECTOR) {
+        return false;
+    }
+    pl_str metric = PL_STR_NULL;
+    for (size_t i = 0; i < e->sel.n; i++) {
+        const struct pl_matcher *m = &e->sel.m[i];
+        if (m->kind == PL_MATCH_EQ && pl_str_eq(m->name, PL_METRIC_NAME)) {
+            metric = m->value;
+        }
+    }
+    if (metric.n == 0 && !any_name) { /* series may become equal without their names: an error */
+        return false;
+    }
+    *out = (struct pl__group_by){.without = without, .metric = metric};
+    out->names.v = pl_arena_alloc(ex->arena, (by->n + 1) * sizeof *out->names.v);
+    for (size_t i = 0; out->names.v && i < by->n; i++) {
+        if (without || !drops || !pl_str_eq(by->v[i], PL_METRIC_NAME)) {
+            out->names.v[out->names.n++] = by->v[i];
+        }
+    }
+    if (without && out->names.v) { /* the metric name goes too */
+        out->names.v[out->names.n++] = PL_METRIC_NAME;
+    }
+    return out->names.v != NULL;
+}
+
 static int open_selector(struct pl__exec *ex, struct pl_expr *e, struct pl__cols *out)
 {
+    const struct pl__group_by *group_by = ex->group_by;
     const struct pl_source_ops *ops = ex->src->ops;
+    ex->group_by = NULL;
     struct pl_selector sel = {e->sel.m, e->sel.n};
     int err = ops->select(ex->src->ctx, &sel, out->t0, out->t1, ex->conf->max_series, &out->set);
     if (err < 0) {
@@ -35,29 +143,10 @@ static int open_selector(struct pl__exec *ex, struct pl_expr *e, struct pl__cols
                                ex->conf->max_series)
                    : pl__error_code(ex, err, e->at);
     }
-    size_t n = ops->count(out->set), charged = 0; /* labels count against the memory, too */
-    struct pl_buf *buf = pl__labelbuf_new(ex);
-    out->labels = pl_arena_alloc(ex->arena, (n + 1) * sizeof *out->labels);
-    err = buf && out->labels ? 0 : PL_ENOMEM;
-    for (size_t i = 0; i < n && err >= 0; i++) {
-        size_t at = buf->n;
-        if (i % 4096 == 0 &&
-            ((err = pl__tick(ex)) < 0 || (err = pl__charge(ex, at - charged)) < 0)) {
-            break;
-        }
-        charged = i % 4096 ? charged : at;
-        err = ops->labels(out->set, i, buf);
-        out->labels[i] = (pl_str){(char *)at, buf->n - at}; /* a place for now: the buffer moves */
-    }
-    if (err < 0 || (buf && buf->failed)) {
-        return pl__error_code(ex, err < 0 ? err : PL_ENOMEM, e->at);
-    }
-    for (size_t i = 0; i < n; i++) {
-        out->labels[i].p = buf->n ? (char *)buf->p + (size_t)out->labels[i].p : "";
-    }
-    out->n = n;
-    ex->series += n;
-    return 0;
+    out->n = ops->count(out->set);
+    ex->series += out->n;
+    err = group_by && ops->group ? open_groups(ex, group_by, out) : open_labels(ex, out);
+    return err < 0 ? pl__error_code(ex, err, e->at) : 0;
 }
 
 static int64_t floor_to(int64_t t, int64_t step) { return t - ((t % step) + step) % step; }

@@ -190,6 +190,7 @@ static int eval_selector(struct pl__exec *ex, const struct pl__frame *f, struct 
     if (err >= 0) {
         out->n = out->cols.n;
         out->labels = out->cols.labels;
+        out->groups = out->cols.groups;
         out->smoothed = e->sel.edges == PL__EDGES_SMOOTHED;
     }
     return err;

@@ -60,6 +60,9 @@ struct pl__exec {
     /* explain.c: what each node takes is noted there; NULL: it is not */
     struct pl__explain *analysis;
     struct pl__counts counts;
+    /** Of the selector that is opened next; or NULL. */
+    const struct pl__group_by *group_by;
+
     _Atomic size_t memory;      /* of values */
     _Atomic int64_t tier_ms;    /* coarsest tier read */
     bool tier_gone;             /* a tier stands in for samples that are gone */
@@ -102,6 +105,24 @@ struct pl_buf *pl__labelbuf_new(struct pl__exec *ex);
 
 /* ------------------------------------------------------------------ label sets */
 
+/** What an aggregation wants to know of the labels of its operand: given to the selector below it,
+ * where nothing in between looks at labels (pl__groupable). Its rows then have no labels but
+ * numbers. */
+struct pl__group_by {
+    struct pl__names names;
+    bool without;
+    pl_str metric; /* the name that all series have; empty: they may differ */
+};
+/** Series by group: pl_select_group. In the arena. */
+struct pl__groups {
+    uint32_t *of; /* one a series; NULL: series have labels */
+    pl_str *labels;
+    size_t n;
+    pl_str metric; /* the name that all series have, for notes */
+};
+/** May the operand of aggregation e be asked for groups only? Then *out is what to ask for. */
+bool pl__groupable(struct pl__exec *ex, const struct pl_expr *e, struct pl__group_by *out);
+
 /** Label sets (canonical bytes, borrowed) -> dense numbers. */
 struct pl__index {
     uint32_t *slot;
@@ -134,7 +155,8 @@ void pl__labels_show(struct pl_buf *out, pl_str canon);
 /** Series of samples: of a selector, or of a subquery's steps. */
 struct pl__cols {
     size_t n;
-    pl_str *labels;
+    pl_str *labels; /* NULL where there are groups */
+    struct pl__groups groups;
     void *set; /* selector */
     int64_t t0, t1;
     bool hist_stats;
@@ -278,10 +300,11 @@ struct pl__map {
 };
 struct pl__rows {
     size_t n, steps;
-    pl_str *labels;
-    double *v;    /* n x steps, owned; NULL while lazy */
-    size_t cells; /* room in v: what was accounted for */
-    bool hist;    /* v may hold histograms */
+    pl_str *labels;           /* NULL where there are groups */
+    struct pl__groups groups; /* only of what pl__groupable allowed, and only if it was possible */
+    double *v;                /* n x steps, owned; NULL while lazy */
+    size_t cells;             /* room in v: what was accounted for */
+    bool hist;                /* v may hold histograms */
     /* lazy: */
     struct pl__cols cols;
     struct pl__refs refs;

@@ -246,7 +246,8 @@ static void note(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
 
 void pl__note_counter(const struct pl__rows *r, struct pl__worker *w, size_t i, const double *row)
 {
-    pl_str name = pl_labels_get(w->cols->labels[i], PL_METRIC_NAME);
+    const struct pl__cols *c = w->cols;
+    pl_str name = c->labels ? pl_labels_get(c->labels[i], PL_METRIC_NAME) : c->groups.metric;
     size_t s = 0;
     if (counter_name(name) || pl_str_eq(name, w->noted)) {
         return;
@@ -316,11 +317,14 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     }
     out->n = out->cols.n;
     out->labels = out->cols.labels;
+    out->groups = out->cols.groups;
     if (e->call.fn->which == PL__RANGE_DOUBLE_EXPONENTIAL_SMOOTHING) {
         err = check_factors(ex, f, e, out);
     }
     note(ex, f, e, out);
-    if (err >= 0 && !(e->call.fn->flags & PL__FN_KEEP_NAME)) {
+    if (err >= 0 && !out->labels && !(e->call.fn->flags & PL__FN_KEEP_NAME)) {
+        out->groups.metric = PL_STR_NULL;
+    } else if (err >= 0 && !(e->call.fn->flags & PL__FN_KEEP_NAME)) {
         err = pl__rows_drop_names(ex, out, e->at);
     }
     if (err < 0) {

@@ -345,6 +345,8 @@ int pl__hist_range(const struct pl__rows *r, struct pl__worker *w, size_t i,
     }
     pl_arena_fini(&x.step);
     pl_arena_reset(&w->tmp);
-    pl__hist_notes(w->ex, x.notes, r->at, pl_labels_get(w->cols->labels[i], PL_METRIC_NAME));
+    pl__hist_notes(w->ex, x.notes, r->at,
+                   w->cols->labels ? pl_labels_get(w->cols->labels[i], PL_METRIC_NAME)
+                                   : w->cols->groups.metric);
     return x.err;
 }

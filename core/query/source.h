@@ -11,6 +11,10 @@ struct pl_source_ops {
     void (*set_free)(void *set);
     size_t (*count)(const void *set);
     int (*labels)(const void *set, size_t i, struct pl_buf *out);
+    /** For many series at once, as pl_select_labels_of and pl_select_group; may be NULL. */
+    int (*labels_of)(const void *set, size_t from, size_t to, struct pl_buf *out, size_t *ends);
+    int (*group)(const void *set, const pl_str *names, size_t n, bool without, uint32_t *group,
+                 struct pl_buf *labels, struct pl_buf *ends);
     int (*reader_new)(void *set, void **reader);
     void (*reader_free)(void *reader);
     int (*read)(void *reader, size_t i, int64_t t0, int64_t t1, size_t max_samples,

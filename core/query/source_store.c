@@ -21,6 +21,18 @@ static int store_labels(const void *set, size_t i, struct pl_buf *out)
     return pl_select_labels(set, i, out);
 }
 
+static int store_labels_of(const void *set, size_t from, size_t to, struct pl_buf *out,
+                           size_t *ends)
+{
+    return pl_select_labels_of(set, from, to, out, ends);
+}
+
+static int store_group(const void *set, const pl_str *names, size_t n, bool without,
+                       uint32_t *group, struct pl_buf *labels, struct pl_buf *ends)
+{
+    return pl_select_group(set, names, n, without, group, labels, ends);
+}
+
 static int store_reader_new(void *set, void **reader)
 {
     struct pl_reader *r;
@@ -67,6 +79,8 @@ static const struct pl_source_ops store_ops = {
     .set_free = store_set_free,
     .count = store_count,
     .labels = store_labels,
+    .labels_of = store_labels_of,
+    .group = store_group,
     .reader_new = store_reader_new,
     .reader_free = store_reader_free,
     .read = store_read,

@@ -128,6 +128,19 @@ int pl_select_labels(const struct pl_select *s, size_t i, struct pl_buf *out)
     return pl_series_labels(s->t->series, s->ids[i], out);
 }
 
+int pl_select_labels_of(const struct pl_select *s, size_t from, size_t to, struct pl_buf *out,
+                        size_t *ends)
+{
+    return pl_series_labels_of(s->t->series, s->ids + from, to - from, out, ends);
+}
+
+int pl_select_group(const struct pl_select *s, const pl_str *names, size_t n_names, bool without,
+                    uint32_t *group, struct pl_buf *labels, struct pl_buf *ends)
+{
+    return pl_series_group(s->t->series, s->ids, s->n, names, n_names, without, group, labels,
+                           ends);
+}
+
 /* ---------------------------------------------------------------------------------------- readers
  */
 

@@ -23,6 +23,14 @@ size_t pl_select_count(const struct pl_select *s);
 uint32_t pl_select_id(const struct pl_select *s, size_t i); /* ascending */
 /** Append the canonical labels of series i. */
 int pl_select_labels(const struct pl_select *s, size_t i, struct pl_buf *out);
+/** Those of series [from, to); ends[i - from]: where those of series i end in out. */
+int pl_select_labels_of(const struct pl_select *s, size_t from, size_t to, struct pl_buf *out,
+                        size_t *ends);
+/** Number all series by the labels that are among the names (or, `without`, are not), without a
+ *  string for each series: group[i], dense, in the order they come up. The labels of each group go
+ *  to `labels`, where they end there, a size_t each, to `ends`. PL_ENOMEM. */
+int pl_select_group(const struct pl_select *s, const pl_str *names, size_t n_names, bool without,
+                    uint32_t *group, struct pl_buf *labels, struct pl_buf *ends);
 
 /** Samples of one series: ascending, unique timestamps, the last written value of each. A value
  * that is a boxed reference (model/histogram.h) stands for the bytes at that offset in `h`, which

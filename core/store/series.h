@@ -45,6 +45,15 @@ int pl_series_apply(struct pl_series *s, const struct pl_series_def *defs, size_
 void pl_series_skip(struct pl_series *s, uint32_t next);
 /** Append the canonical labels of an applied series. PL_ENOTFOUND, PL_ENOMEM. Any thread. */
 int pl_series_labels(struct pl_series *s, uint32_t id, struct pl_buf *out);
+/** The same of n series, one after another; ends[i]: where those of series i end in out. */
+int pl_series_labels_of(struct pl_series *s, const uint32_t *ids, size_t n, struct pl_buf *out,
+                        size_t *ends);
+/** Number the n series by the labels that are among the names (or, `without`, are not): group[i],
+ * dense, in the order they come up. Appends the canonical labels of each group to `labels`, and
+ * where they end there, a size_t each, to `ends`. Any thread. PL_ENOMEM. */
+int pl_series_group(struct pl_series *s, const uint32_t *ids, size_t n, const pl_str *names,
+                    size_t n_names, bool without, uint32_t *group, struct pl_buf *labels,
+                    struct pl_buf *ends);
 /** Union over selectors: ascending ids, malloc'ed into *ids (to be freed also when *n is 0).
  * Matchers as in Prometheus: an absent label is the empty string. Any thread. PL_ENOMEM. */
 int pl_series_find(struct pl_series *s, const struct pl_selector *sel, size_t n_sel, uint32_t **ids,
