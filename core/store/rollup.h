@@ -119,7 +119,7 @@ struct pl__buckets {
 };
 
 /* rollup_pass.c */
-/** Bring all tiers of a tenant up to date. all: up to now, else up to the last midnight, and late
+/** Bring all tiers of a tenant up to date. all: nearly up to now, else up to the last midnight, and late
  *  samples only then or when those before cut are about to go. PL_ECLOSED. */
 int pl__rollup_pass(struct pl_tenant *t, bool all, int64_t cut);
 /** Write buckets with the state after them; next may be NULL. */

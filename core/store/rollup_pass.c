@@ -12,9 +12,11 @@
 #include "core/store/tenant.h"
 #include <stdlib.h>
 
-#define SLICE_BUCKETS 400000 /* 80 bytes each */
-#define WAY_EVERY     64     /* series */
-#define TRIES         4      /* the last one makes no way */
+#define SLICE_BUCKETS 400000          /* 80 bytes each */
+#define FINE_MS       (30 * 60000ll)  /* resolutions below it wait for the end of the samples */
+#define RECENT_MS     (6 * 3600000ll) /* is not written, even when all is asked for */
+#define WAY_EVERY     64              /* series */
+#define TRIES         4               /* the last one makes no way */
 
 struct pass {
     struct pl_tenant *t;
@@ -32,19 +34,29 @@ struct pass {
     struct pl_read_stats stats;
 };
 
-/** Up to where buckets are written. A chunk costs as much for a few buckets as for many, and
- * readers compute what is not there: so whole UTC days at a time, which is also what partitions of
- * samples are, so that merging those of today makes nothing that is counted look new. Where samples
- * are kept for less than that is worth: what is over. */
+static int64_t midnight(int64_t t) { return t - (t % PL__DAY_MS + PL__DAY_MS) % PL__DAY_MS; }
+
+/** Up to where buckets are written; INT64_MIN: nowhere yet. A chunk costs as much for a few buckets
+ * as for many, and readers compute what is not there: so whole UTC days at a time, which is also
+ * what partitions of samples are, so that merging those of today makes nothing that is counted look
+ * new; and nothing of the last hours when all is asked for.
+ *
+ * A bucket has nine values. A fine tier's hold few samples each, and would double the disk for data
+ * whose samples are there: it is written when these are about to go. Where samples are kept for
+ * less than that is worth: what is over. */
 static int64_t until(const struct pl_store *s, bool all, int64_t resolution)
 {
     int64_t now = pl_now_ms(s->conf.clock), kept = s->conf.retention_ms;
-    int64_t over = now - s->conf.flush_interval_ms - 60000;
-    bool days = kept == 0 || kept >= 2 * PL__DAY_MS;
-    return pl__bucket_floor(all    ? now
-                            : days ? over - (over % PL__DAY_MS + PL__DAY_MS) % PL__DAY_MS
-                                   : over,
-                            resolution);
+    int64_t over = now - s->conf.flush_interval_ms - 60000, end = midnight(over);
+    if (kept && kept < 4 * PL__DAY_MS) {
+        end = all ? now : kept < 2 * PL__DAY_MS ? over : end;
+    } else if (resolution < FINE_MS) {
+        int64_t before = kept / 10 > 2 * PL__DAY_MS ? kept / 10 : 2 * PL__DAY_MS;
+        end = kept ? midnight(now - kept + before) : INT64_MIN;
+    } else if (all && now - RECENT_MS > end) {
+        end = now - RECENT_MS;
+    }
+    return end == INT64_MIN ? end : pl__bucket_floor(end, resolution);
 }
 
 static int write_slice(struct pass *p, const struct pl__tier_state *state)
@@ -208,6 +220,9 @@ static int attempt(struct pl_tenant *t, struct pl_engine_tenant *raw, size_t tie
     p.to = p.from;
     p.to.rolled = p.ops->flushed_seq(raw);
     p.to.horizon = horizon > p.from.horizon ? horizon : p.from.horizon;
+    if (p.to.horizon == INT64_MIN) {
+        return 0;
+    }
     if (p.to.horizon == p.from.horizon &&
         (p.to.rolled == p.from.rolled || !(all || cut > p.from.raw_cut))) {
         return 0;

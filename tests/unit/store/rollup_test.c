@@ -17,6 +17,7 @@
 
 static const struct pl_tier tiers[] = {{MINUTE, 0}, {5 * MINUTE, 180 * DAY}, {HOUR, 730 * DAY}};
 #define N_TIERS (sizeof tiers / sizeof *tiers)
+#define PROMPT  (3 * DAY) /* a retention with which no tier waits */
 
 struct world {
     struct fixture f;
@@ -53,6 +54,7 @@ static void world_begin(struct world *w, bool lmdb, uint64_t seed)
     w->seed = seed;
     w->f.conf.tiers = tiers;
     w->f.conf.n_tiers = N_TIERS;
+    w->f.conf.retention_ms = PROMPT;
     world_open(w);
 }
 
@@ -413,6 +415,7 @@ TEST(a_series_is_kept_in_the_tiers_of_the_first_override_that_matches)
     f.conf.n_tiers = 2;
     f.conf.tier_overrides = overrides;
     f.conf.n_tier_overrides = 2;
+    f.conf.retention_ms = PROMPT;
     fixture_open(&f);
     for (uint32_t i = 0; i < 4; i++) {
         put(&f, i, NOW_MS - 3 * DAY, 1);
@@ -493,7 +496,7 @@ TEST(histograms_count_in_no_bucket_and_are_told_of)
     fixture_end(&f);
 }
 
-TEST(by_itself_a_tier_is_brought_up_to_the_last_midnight)
+TEST(by_itself_a_tier_is_brought_up_to_the_last_midnight_but_a_fine_one_waits)
 {
     struct fixture f;
     double count;
@@ -511,8 +514,12 @@ TEST(by_itself_a_tier_is_brought_up_to_the_last_midnight)
     for (int i = 0; i < 5000 && pl_tenant_tier_horizon(f.t, 1) == INT64_MIN; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     }
-    assert_int_equal(pl_tenant_tier_horizon(f.t, 0), midnight);
+    assert_int_equal(pl_tenant_tier_horizon(f.t, 0), midnight - 27 * DAY); /* of 30 */
     assert_int_equal(pl_tenant_tier_horizon(f.t, 1), midnight);
+    assert_int_equal(pl_store_compact(f.s), 0); /* all, but not of the last hours */
+    assert_int_equal(pl_tenant_tier_horizon(f.t, 0), midnight - 27 * DAY);
+    assert_int_equal(pl_tenant_tier_horizon(f.t, 1),
+                     (atomic_load(&f.hand.ms) - 6 * HOUR) / HOUR * HOUR);
     assert_int_equal(buckets(&f, 0, midnight - HOUR, NOW_MS, &count), 21);
     assert_true(count == 100);
     fixture_end(&f);
@@ -534,6 +541,7 @@ TEST(a_backup_holds_the_tiers_and_they_check_and_scrub)
     f.conf.engine = NULL;
     f.conf.tiers = tiers + 1;
     f.conf.n_tiers = 2;
+    f.conf.retention_ms = PROMPT;
     fixture_open(&f);
     for (int i = 0; i < 120; i++) {
         put(&f, 1, NOW_MS - i * MINUTE, i);
@@ -606,7 +614,7 @@ int main(void)
         cmocka_unit_test(buckets_outlive_the_samples_and_end_with_their_tier),
         cmocka_unit_test(a_bucket_whose_samples_have_gone_is_final),
         cmocka_unit_test(a_series_is_kept_in_the_tiers_of_the_first_override_that_matches),
-        cmocka_unit_test(by_itself_a_tier_is_brought_up_to_the_last_midnight),
+        cmocka_unit_test(by_itself_a_tier_is_brought_up_to_the_last_midnight_but_a_fine_one_waits),
         cmocka_unit_test(histograms_count_in_no_bucket_and_are_told_of),
         cmocka_unit_test(a_backup_holds_the_tiers_and_they_check_and_scrub),
 #ifdef PL_FAULTS
