@@ -161,7 +161,12 @@ static void put_reads(struct pl_json_w *w, const struct pl__plan_node *n)
     number_field(w, "series", n->series);
     number_field(w, "samples", n->samples);
     number_field(w, "chunks", n->chunks);
-    text_field(w, "tier", PL_STR("raw"));
+    struct pl_buf tier = PL_BUF_INIT;
+    if (n->tier_ms) {
+        pl_duration_text(n->tier_ms, &tier);
+    }
+    text_field(w, "tier", n->tier_ms ? pl_buf_view(&tier) : PL_STR("raw"));
+    pl_buf_fini(&tier);
 }
 
 static void put_actual(struct pl_json_w *w, const struct pl__actual *a)

@@ -21,6 +21,7 @@ struct pl__plan_node {
     const pl_str *labels;           /* of the rows, where they are known */
     double series, samples, chunks; /* of a selector: it reads */
     int64_t t0, t1;
+    int64_t tier_ms;  /* the tier it would read; 0: only samples */
     double cost;      /* ns, without what is below it */
     double total;     /* with it */
     uint32_t same_as; /* an equal node before this one */

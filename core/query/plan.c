@@ -61,6 +61,16 @@ static int probe(struct pl__exec *ex, const struct pl__cols *c, struct pl__plan_
     return err;
 }
 
+/** The tier that a selector would read for `which` (a range function, or PL__TIER_INSTANT). */
+static void plan_tier(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e, int which,
+                      struct pl__plan_node *n)
+{
+    struct pl__tier_plan p;
+    struct pl__refs refs = pl__refs(ex, f, &e->sel.when);
+    pl__tier_plan(ex, e, which, e->sel.range_ms ? e->sel.range_ms : ex->lookback_ms, &refs, &p);
+    n->tier_ms = p.exact || p.gone ? p.tier[p.at].resolution_ms : 0;
+}
+
 static int plan_selector(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                          struct pl__plan_node *n)
 {
@@ -78,6 +88,9 @@ static int plan_selector(struct pl__exec *ex, const struct pl__frame *f, struct 
     err = probe(ex, &cols, n);
     n->cost = n->series * COST_SERIES + n->samples * COST_SAMPLE;
     n->cost += e->sel.range_ms ? 0 : cells(n) * COST_LOOKUP;
+    if (!e->sel.range_ms) {
+        plan_tier(ex, f, e, PL__TIER_INSTANT, n);
+    }
     pl__cols_fini(ex, &cols);
     return err < 0 ? pl__error_code(ex, err, e->at) : 0;
 }
@@ -114,15 +127,19 @@ static bool call_is(const struct pl_expr *e, const pl__fn *list, size_t n)
 static void plan_call(const struct pl__explain *x, struct pl__exec *ex, struct pl_expr *e,
                       struct pl__plan_node *n)
 {
-    const struct pl__plan_node *rows = NULL;
+    struct pl__plan_node *rows = NULL;
     for (size_t i = 0; i < e->call.n; i++) {
-        const struct pl__plan_node *arg = node_of(x, e->call.args[i]);
+        struct pl__plan_node *arg = node_of(x, e->call.args[i]);
         if (!rows && (arg->e->type == PL__TYPE_VECTOR || arg->e->type == PL__TYPE_MATRIX)) {
             rows = arg;
         }
     }
     bool range = CALL_IS(e, pl__fn_range, pl__fn_ext_range, pl__fn_ext_trend, pl__fn_ext_forecast,
                          pl__fn_ext_decompose);
+    if (rows && e->call.fn->eval == pl__fn_range && pl__unparen(rows->e)->kind == PL__SELECTOR) {
+        struct pl__plan_node *selector = node_of(x, pl__unparen(rows->e));
+        plan_tier(ex, &selector->frame, selector->e, e->call.fn->which, selector);
+    }
     bool map = CALL_IS(e, pl__fn_math, pl__fn_clamp, pl__fn_round, pl__fn_date, pl__fn_timestamp);
     bool relabel = CALL_IS(e, pl__fn_label_replace, pl__fn_label_join, pl__fn_ext_label);
     if (!rows || CALL_IS(e, pl__fn_absent, pl__fn_scalar, pl__fn_vector)) {

@@ -52,6 +52,11 @@ class Rollup(perilune.unittest.TestCase):
         self.assertEqual(self.ask(server, "count_over_time(hits_total[1h])")[:2], (counts, "1h"))
         self.assertEqual(self.ask(server, "count_over_time(hits_total[1h])", step=HOUR - 7)[1], "raw")
         self.assertGreater(server.client.metric("perilune_rollup_buckets_total"), 0)
+        plan = server.client.api("/api/v1/explain", query="sum(rate((hits_total[1h])))", step=str(HOUR),
+                                 start=str(END - (HOURS - 1) * HOUR), end=str(END))["plan"]
+        while "children" in plan:
+            plan = plan["children"][0]
+        self.assertEqual((plan["kind"], plan["tier"]), ("range selector", "1h"))
         server.kill()
         server.args = ["--rollup", "5m:30d,1h:1y", "--retention", "12h"]
         server.start()
