@@ -28,6 +28,7 @@ struct pl_api_conf {
     uint64_t query_max_samples;          /* 50M */
     size_t query_max_series;             /* 0: no limit */
     size_t query_max_memory_bytes;       /* 1 GB */
+    bool query_early_names;              /* metric names are removed at once, not from the result */
     bool query_strict;   /* extensions of PromQL are errors; `strict=1` asks for it */
     size_t sessions_max; /* push sessions: 10000 */
     void (*flags)(void *ctx, struct pl_buf *json_object); /* for status/flags; may be NULL */

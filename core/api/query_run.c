@@ -58,6 +58,7 @@ static struct pl_query_conf conf_of(struct pl_job *job)
         .step_stats = args->stats == PL__STATS_ALL,
         .progress = &job->active.samples,
         .strict = args->strict,
+        .early_names = c->query_early_names,
         .budget = job->api->budget.max_bytes ? &job->api->budget : NULL,
         .cache = args->nocache ? NULL : c->cache,
     };

@@ -89,6 +89,8 @@ const struct pl_option pl__options[] = {
       "memory one query may take"),
     O("query-strict", BOOL, query_strict, "false", NULL, "Queries",
       "refuse what is not in Prometheus' PromQL (docs/promql.md)"),
+    O("query-delayed-name-removal", BOOL, query_delayed_name_removal, "true", NULL, "Queries",
+      "metric names are removed from the result, not on the way (docs/promql.md)"),
     O("query-max-total-memory-bytes", BYTES, query_max_total_memory_bytes, "2GB", "BYTES",
       "Queries", "memory all queries together may take; 0: no limit"),
     O("query-cache-bytes", BYTES, query_cache_bytes, "128MB", "BYTES", "Queries",

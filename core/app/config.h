@@ -52,7 +52,7 @@ struct pl_config {
     uint64_t query_threads, query_max_waiting, query_max_samples, query_max_series;
     uint64_t query_max_memory_bytes, query_max_total_memory_bytes, query_cache_bytes;
     int64_t query_timeout, query_lookback;
-    bool query_strict;
+    bool query_strict, query_delayed_name_removal;
     /* the log */
     char *log_level, *log_format;
 };

@@ -184,6 +184,7 @@ static int open_api(struct server *s)
         .query_max_series = c->query_max_series,
         .query_max_memory_bytes = c->query_max_memory_bytes,
         .query_strict = c->query_strict,
+        .query_early_names = !c->query_delayed_name_removal,
         .sessions_max = c->push_sessions,
         .flags = flags,
         .ctx = s,

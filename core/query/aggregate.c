@@ -16,6 +16,8 @@ struct fold {
     struct pl__hgroup *hist; /* tasks x groups; of sum and avg */
     size_t at;               /* what is aggregated */
     const char *name;        /* of the operator */
+    const struct pl__names *by;
+    bool without;
 };
 
 /** A row that holds histograms: count and group take them as they come, sum and avg add them up
@@ -108,7 +110,7 @@ static int fold_all(struct fold *f, struct pl__rows *out, const pl_str *labels)
     }
     struct pl__worker w;
     int ready = err < 0 ? err : pl__worker_init(&w, ex, &out->cols);
-    err = ready;
+    err = ready < 0 ? ready : pl__group_marks(ex, f->rows, f->by, f->without, f->group, out);
     for (size_t g = 0; g < f->n_groups && err >= 0; g++) {
         for (size_t task = 1; task < f->tasks; task++) {
             pl_agg_merge(&f->acc[g], &f->acc[task * f->n_groups + g]);
@@ -153,7 +155,17 @@ int pl__eval_aggregate(struct pl__exec *ex, const struct pl__frame *f, struct pl
         .op = ops[e->agg.op],
         .at = e->agg.expr->at,
         .name = pl__agg_text(e->agg.op),
+        .by = &e->agg.by,
+        .without = e->agg.without,
     };
+    if (rows.drops) { /* series that are not there have no say in whether a name stays */
+        err = pl__rows_materialise(ex, &rows);
+        if (err < 0) {
+            pl__rows_fini(ex, &rows);
+            return err;
+        }
+        pl__rows_prune(&rows);
+    }
     uint32_t *group = pl__values_new(ex, rows.n, sizeof *group, &err);
     if (group && rows.groups.of) {
         memcpy(group, rows.groups.of, rows.n * sizeof *group);

@@ -13,7 +13,7 @@
 struct groups {
     size_t n;
     size_t *first;
-    uint32_t *row;
+    uint32_t *row, *group; /* group: of each row */
     pl_str *labels;
 };
 
@@ -33,6 +33,7 @@ static int groups_make(struct pl__exec *ex, const struct pl_expr *e, const struc
     if (err < 0) {
         return pl__error_code(ex, err, e->at);
     }
+    out->group = group;
     out->first = pl_arena_zalloc(ex->arena, (out->n + 2) * sizeof *out->first);
     out->row = pl_arena_alloc(ex->arena, (r->n + 1) * sizeof *out->row);
     if (!out->first || !out->row) {
@@ -231,6 +232,10 @@ static int topk(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows *r
     if ((err = pl__rows_new(ex, n_order, 1, &sorted)) < 0) {
         return err;
     }
+    if (pl__rows_marks_from(ex, &sorted, r, order) < 0) {
+        pl__rows_fini(ex, &sorted);
+        return pl__error_code(ex, PL_ENOMEM, e->at);
+    }
     for (size_t i = 0; i < n_order; i++) {
         sorted.v[i] = r->v[order[i]];
         sorted.labels[i] = r->labels[order[i]];
@@ -365,7 +370,8 @@ static int quantile(struct pl__exec *ex, const struct pl_expr *e, struct pl__row
     if (err < 0) {
         return err;
     }
-    double *v = pl__values_new(ex, most * BLOCK, sizeof *v, &err);
+    err = pl__group_marks(ex, r, &e->agg.by, e->agg.without, g->group, out);
+    double *v = err < 0 ? NULL : pl__values_new(ex, most * BLOCK, sizeof *v, &err);
     for (size_t i = 0; i < g->n && v && err >= 0; i++) {
         err = pl__tick(ex);
         out->labels[i] = g->labels[i];
@@ -494,6 +500,9 @@ static int count_values(struct pl__exec *ex, const struct pl_expr *e, struct pl_
         }
     }
     err = err < 0 ? pl__error_code(ex, err, e->at) : pl__rows_new(ex, c.rows.n, r->steps, out);
+    if (err >= 0) { /* a name made of values stays */
+        out->drop = r->drop && !pl_str_eq(e->agg.param->str, PL_METRIC_NAME);
+    }
     for (size_t i = 0; i < c.rows.n && err >= 0; i++) {
         out->labels[i] = c.rows.key[i];
         for (size_t s = 0; s < r->steps; s++) {
@@ -541,7 +550,11 @@ int pl__eval_select(struct pl__exec *ex, const struct pl__frame *f, struct pl_ex
         e->agg.op == PL__AGG_QUANTILE) {
         ignore_histograms(ex, e, &r);
     }
-    err = groups_make(ex, e, &r, &g);
+    if (r.drops) {
+        pl__rows_prune(&r);
+        err = e->agg.op == PL__AGG_COUNT_VALUES ? pl__rows_names_now(ex, &r, e->at) : 0;
+    }
+    err = err < 0 ? err : groups_make(ex, e, &r, &g);
     bool in_place = false;
     if (err >= 0) {
         switch (e->agg.op) {

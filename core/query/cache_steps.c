@@ -472,7 +472,7 @@ static int key_of(const struct request *q, struct pl_buf *key)
 {
     const struct pl_query_conf *c = q->c;
     pl_buf_u8(key, 'S');
-    pl_buf_u8(key, (uint8_t)(c->strict | c->raw_only << 1));
+    pl_buf_u8(key, (uint8_t)(c->strict | c->raw_only << 1 | c->early_names << 2));
     pl_buf_u64(key, (uint64_t)(uintptr_t)c->tenant);
     pl_buf_u64(key, (uint64_t)(uintptr_t)c->hooks);
     pl_buf_u64(key, (uint64_t)c->lookback_ms);

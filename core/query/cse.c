@@ -167,6 +167,14 @@ static bool copy(struct pl__exec *ex, const struct pl__rows *from, struct pl__ro
     to->cells = from->n * from->steps;
     memcpy(to->labels, from->labels, from->n * sizeof *to->labels);
     memcpy(to->v, from->v, to->cells * sizeof *to->v);
+    to->drop = from->drop;
+    if (from->drops) {
+        if (pl__rows_marks(ex, to) < 0) {
+            pl__rows_fini(ex, to);
+            return false;
+        }
+        memcpy(to->drops, from->drops, from->n);
+    }
     return true;
 }
 

@@ -323,7 +323,9 @@ struct pl__rows {
     struct pl__tier_plan tier;
     struct pl__map map[PL__MAPS_MAX];
     size_t n_maps;
-    bool ordered; /* the order of the rows means something (instant queries) */
+    bool ordered;   /* the order of the rows means something (instant queries) */
+    bool drop;      /* the names go at the end of the query (names.c); drops: of these rows */
+    uint8_t *drops; /* a byte a row; NULL: `drop` is for all */
 };
 void pl__rows_fini(struct pl__exec *ex, struct pl__rows *r);
 /** n rows of `steps` values to fill; labels to be set. */
@@ -336,9 +338,22 @@ int pl__rows_materialise(struct pl__exec *ex, struct pl__rows *r);
 /** Row i: in r->v, or computed into w->row. NULL on error (*err). */
 double *pl__row(const struct pl__rows *r, struct pl__worker *w, size_t i, int *err);
 int pl__rows_map(struct pl__exec *ex, struct pl__rows *r, const struct pl__map *m);
-/** Without metric names; rows that become equal are merged, PL_EINVAL where they overlap. */
+/* names.c: */
+/** The metric names of all rows go: marked, or at once where the query has it so. */
 int pl__rows_drop_names(struct pl__exec *ex, struct pl__rows *r, size_t at);
-/** Merge rows of equal labels (materialised). */
+/** Without the names that are marked; rows that become equal are merged, PL_EINVAL where they
+ *  overlap. */
+int pl__rows_names_now(struct pl__exec *ex, struct pl__rows *r, size_t at);
+/** One mark a row: r->drops is there to be written. PL_ENOMEM, without words. */
+int pl__rows_marks(struct pl__exec *ex, struct pl__rows *r);
+/** The marks of r, whose row i came of row[i] of another (UINT32_MAX: of none). PL_ENOMEM. */
+int pl__rows_marks_from(struct pl__exec *ex, struct pl__rows *r, const struct pl__rows *from,
+                        const uint32_t *row);
+/** The marks of the groups in out: where a row of them has one; rows without values are gone before
+ *  where marks differ (pl__rows_prune). PL_ENOMEM. */
+int pl__group_marks(struct pl__exec *ex, const struct pl__rows *r, const struct pl__names *by,
+                    bool without, const uint32_t *group, struct pl__rows *out);
+/** Merge rows of equal labels and marks (materialised). */
 int pl__rows_merge(struct pl__exec *ex, struct pl__rows *r, size_t at);
 /** Remove rows that have no value at any step (materialised). */
 void pl__rows_prune(struct pl__rows *r);

@@ -246,6 +246,11 @@ int pl__eval_ext_agg(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
     if (err < 0) {
         return err;
     }
+    err = pl__rows_names_now(ex, &r, e->at);
+    if (err < 0) {
+        pl__rows_fini(ex, &r);
+        return err;
+    }
     err = aggregate(ex, e, &r, p && f->n ? p[0] : 1, out);
     if (err >= 0 && e->agg.op > PL__AGG_DISTINCT) {
         pl__rows_prune(&r);

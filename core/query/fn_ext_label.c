@@ -186,7 +186,10 @@ int pl__fn_ext_label(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
     if (err < 0) {
         return err;
     }
-    switch (e->call.fn->which) {
+    err = pl__rows_names_now(ex, out, e->at);
+    switch (err < 0 ? -1 : e->call.fn->which) {
+    case -1:
+        break;
     case PL__XLABEL_MATCH:
     case PL__XLABEL_MISMATCH:
         err = match(ex, e, out);
@@ -217,7 +220,8 @@ int pl__fn_ext_union(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
             break;
         }
         pl__rows_prune(&r);
-        err = pl__rows_new(ex, out->n + r.n, f->n, &both);
+        err = pl__rows_names_now(ex, &r, e->at);
+        err = err < 0 ? err : pl__rows_new(ex, out->n + r.n, f->n, &both);
         if (err < 0) {
             pl__rows_fini(ex, &r);
             break;

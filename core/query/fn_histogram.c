@@ -376,14 +376,14 @@ static int histograms(struct pl__exec *ex, const struct ask *q, const struct pl_
         if (pl__any_histogram(row, in->steps)) {
             native_row(ex, q, row, in->steps, pl_labels_get(in->labels[i], PL_METRIC_NAME),
                        out->v + *n * out->steps);
-            out->labels[*n] = pl__drop_name(ex->arena, in->labels[i]);
+            out->labels[*n] = in->labels[i];
             (*n)++;
         }
         err = i % 64 ? 0 : pl__tick(ex);
     }
     for (size_t g = 0; g < c->keys.n && err >= 0; g++) {
         err = g % 64 ? 0 : pl__tick(ex);
-        out->labels[*n] = pl__drop_name(ex->arena, c->keys.key[g]);
+        out->labels[*n] = c->keys.key[g];
         evaluate(in, c->row + c->first[g], c->first[g + 1] - c->first[g], b, q, c->hidden[g],
                  &repair, out->v + *n * out->steps);
         (*n)++;
@@ -454,6 +454,7 @@ static int all_rows(struct pl__exec *ex, const struct ask *q, size_t n_q, pl_str
     }
     pl__rows_prune(out);
     err = pl__rows_merge(ex, out, q->e->at);
+    err = err < 0 ? err : pl__rows_drop_names(ex, out, q->e->at);
     if (err < 0) {
         pl__rows_fini(ex, out);
     }

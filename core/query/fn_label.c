@@ -62,7 +62,8 @@ int pl__fn_label_replace(struct pl__exec *ex, const struct pl__frame *f, struct 
     }
     pl_str *labels = pl_arena_alloc(ex->arena, (out->n + 1) * sizeof *labels);
     struct pl_buf value = PL_BUF_INIT, changed = PL_BUF_INIT;
-    err = labels ? 0 : PL_ENOMEM;
+    bool names = (out->drop || out->drops) && pl_str_eq(dst, PL_METRIC_NAME);
+    err = labels ? names ? pl__rows_marks(ex, out) : 0 : PL_ENOMEM;
     for (size_t i = 0; i < out->n && err >= 0; i++) {
         err = i % 256 ? 0 : pl__tick(ex);
         pl_buf_clear(&value);
@@ -71,6 +72,9 @@ int pl__fn_label_replace(struct pl__exec *ex, const struct pl__frame *f, struct 
         if (err >= 0 && pl_regex_expand(re, pl_labels_get(labels[i], src), replacement, &value)) {
             pl__set_label(&changed, labels[i], dst, pl_buf_view(&value));
             err = value.failed ? PL_ENOMEM : set_labels(ex, labels, i, &changed);
+            if (names) { /* a name that is given stays */
+                out->drops[i] = 0;
+            }
         }
     }
     pl_buf_fini(&value);
@@ -94,6 +98,10 @@ int pl__fn_label_join(struct pl__exec *ex, const struct pl__frame *f, struct pl_
     pl_str *labels = pl_arena_alloc(ex->arena, (out->n + 1) * sizeof *labels);
     struct pl_buf value = PL_BUF_INIT, changed = PL_BUF_INIT;
     err = labels ? 0 : PL_ENOMEM;
+    if (pl_str_eq(dst, PL_METRIC_NAME)) { /* a name that is given stays */
+        out->drop = false;
+        out->drops = NULL;
+    }
     for (size_t i = 0; i < out->n && err >= 0; i++) {
         err = i % 256 ? 0 : pl__tick(ex);
         pl_buf_clear(&value);

@@ -321,6 +321,10 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     if (e->call.fn->which == PL__RANGE_DOUBLE_EXPONENTIAL_SMOOTHING) {
         err = check_factors(ex, f, e, out);
     }
+    if (out->cols.inner) { /* what a subquery made of a series keeps its mark */
+        out->drop = out->cols.inner->drop;
+        out->drops = out->cols.inner->drops;
+    }
     note(ex, f, e, out);
     if (err >= 0 && !out->labels && !(e->call.fn->flags & PL__FN_KEEP_NAME)) {
         out->groups.metric = PL_STR_NULL;

@@ -229,6 +229,11 @@ int pl__fn_sort(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *
         order[i] = (uint32_t)i;
     }
     qsort_r(order, out->n, sizeof *order, compare, &s);
+    if (pl__rows_marks_from(ex, &sorted, out, order) < 0) {
+        pl__rows_fini(ex, &sorted);
+        pl__rows_fini(ex, out);
+        return pl__error_code(ex, PL_ENOMEM, e->at);
+    }
     for (size_t i = 0; i < out->n; i++) {
         sorted.v[i] = out->v[order[i]];
         sorted.labels[i] = out->labels[order[i]];

@@ -19,8 +19,7 @@ const struct pl__func *pl__hook_find(struct pl__parser *p, struct pl_expr *e, pl
         .args = "v",
         .variadic = -1,
         .returns = PL__TYPE_VECTOR,
-        .flags = PL__FN_HOOK | PL__FN_EXTENSION | PL__FN_TIME | PL__FN_WHOLE_RANGE |
-                 PL__FN_IMPURE,
+        .flags = PL__FN_HOOK | PL__FN_EXTENSION | PL__FN_TIME | PL__FN_WHOLE_RANGE | PL__FN_IMPURE,
         .eval = pl__fn_hook,
         .doc = "a function of a script",
     };
@@ -83,6 +82,7 @@ static int open_args(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
         if (h->driver == e->call.n) {
             h->driver = i;
             err = pl__rows_drop_names(ex, &h->rows[i], arg->at);
+            err = err < 0 ? err : pl__rows_names_now(ex, &h->rows[i], arg->at);
         } else {
             struct pl__names names = pl__match_names(ex, &by_all);
             err = pl__keys_make(ex, &h->rows[i], &names, false, &h->keys[i]);

@@ -11,12 +11,14 @@ struct pl__names pl__match_names(struct pl__exec *ex, const struct pl__matching 
 {
     struct pl__names names = m->labels;
     if (!m->on) {
-        names.v = pl_arena_alloc(ex->arena, (m->labels.n + 1) * sizeof *names.v);
+        names.v = pl_arena_alloc(ex->arena, (m->labels.n + 3) * sizeof *names.v);
         for (size_t i = 0; names.v && i < m->labels.n; i++) {
             names.v[i] = m->labels.v[i];
         }
-        if (names.v) {
+        if (names.v) { /* what says something of the metric only does not keep series apart */
             names.v[names.n++] = PL_METRIC_NAME;
+            names.v[names.n++] = PL_STR("__type__");
+            names.v[names.n++] = PL_STR("__unit__");
         }
     }
     return names;
@@ -401,8 +403,8 @@ int pl__eval_match(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows
         .out = out,
         .hist = l->hist || r->hist,
         .trims = pl__op_trims(e->bin.op),
-        .drop_name =
-            (!pl__op_compares(e->bin.op) && !pl__op_trims(e->bin.op)) || e->bin.returns_bool,
+        .drop_name = (!pl__op_compares(e->bin.op) && !pl__op_trims(e->bin.op)) ||
+                     (e->bin.returns_bool && ex->conf->early_names),
         .fill_one = swapped ? m->fill_l : m->fill_r,
         .fill_many = swapped ? m->fill_r : m->fill_l,
         .one_value = swapped ? m->fill_left : m->fill_right,
@@ -440,6 +442,12 @@ int pl__eval_match(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows
     err = err >= 0 && x.err < 0 ? pl__error_code(ex, x.err, e->at) : err;
     if (err >= 0 && m->card != PL__ONE_TO_ONE) {
         err = check_grouping(&x);
+    }
+    if (err >= 0 && e->bin.returns_bool) {
+        out->drop = true; /* the names are gone already where they go at once */
+    } else if (err >= 0 && !x.drop_name && !pl__names_has(&m->include, PL_METRIC_NAME)) {
+        err = pl__rows_marks_from(ex, out, x.many, x.from);
+        err = err < 0 ? pl__error_code(ex, err, e->at) : 0;
     }
     err = err < 0 ? err : pl__rows_merge(ex, out, e->at);
     if (err < 0) {

@@ -51,6 +51,7 @@ struct pl_query_conf {
     const _Atomic bool *cancel; /* may be NULL */
     bool strict;                /* Prometheus' language only: extensions are errors */
     bool raw_only;              /* do not answer from rollup tiers */
+    bool early_names;           /* metric names are removed at once, not from the result */
     bool step_stats;            /* fill stats.step_samples */
     _Atomic uint64_t *progress; /* samples read, as it goes; may be NULL */
     /** Functions that scripts registered, called as lua:name(...); may be NULL. */

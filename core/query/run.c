@@ -94,6 +94,14 @@ static int shape_matrix(struct pl__exec *ex, const struct pl__frame *f, struct p
     uint64_t before = pl__count_repeated(ex);
     ex->counts.whole = e->kind == PL__SUBQUERY;
     int err = pl__cols_open(ex, f, e, &cols, &refs);
+    if (err >= 0 && cols.inner) {
+        err = pl__rows_names_now(ex, cols.inner, e->at);
+        cols.n = cols.inner->n;
+        cols.labels = cols.inner->labels;
+        if (err < 0) {
+            pl__cols_fini(ex, &cols);
+        }
+    }
     if (err < 0) {
         return err;
     }
@@ -154,6 +162,10 @@ static int shape(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
         return err;
     }
     if ((err = pl__eval_values(ex, f, root, &r)) < 0) {
+        return err;
+    }
+    if ((err = pl__rows_names_now(ex, &r, root->at)) < 0) {
+        pl__rows_fini(ex, &r);
         return err;
     }
     out->type = !ex->instant                 ? PL_VALUE_MATRIX

@@ -63,6 +63,17 @@ static int concat(struct pl__exec *ex, const struct pl__rows *l, const struct pl
     memcpy(out->v + l->n * l->steps, r->v, r->n * r->steps * sizeof *out->v);
     memcpy(out->labels, l->labels, l->n * sizeof *out->labels);
     memcpy(out->labels + l->n, r->labels, r->n * sizeof *out->labels);
+    out->drop = l->drop && r->drop;
+    if (l->drops || r->drops || l->drop != r->drop) {
+        if (pl__rows_marks(ex, out) < 0) {
+            pl__rows_fini(ex, out);
+            return PL_ENOMEM;
+        }
+        for (size_t i = 0; i < out->n; i++) {
+            const struct pl__rows *of = i < l->n ? l : r;
+            out->drops[i] = of->drops ? of->drops[i < l->n ? i : i - l->n] : of->drop;
+        }
+    }
     return 0;
 }
 
@@ -79,6 +90,9 @@ int pl__eval_set(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows *
         }
         pl__rows_prune(r);
         err = concat(ex, l, r, out);
+        if (err < 0) {
+            return pl__error_code(ex, err, e->at);
+        }
         err = err < 0 ? err : pl__rows_merge(ex, out, e->at);
         if (err < 0) {
             pl__rows_fini(ex, out);

@@ -281,7 +281,15 @@ def counter_begins(pair, node, when):
     return True
 
 
+def names_go_late(pair, node, when):
+    """Names go from the result: series that differ by the name alone are an error there, not below an
+    aggregation (promql-delayed-name-removal)."""
+    ours, theirs = (ask(c, node.text(), when) for c in (pair.ours.client, pair.theirs.client))
+    return theirs[0] == "error" and "same labelset" in theirs[2] and ours[0] != "error"
+
+
 RULES = {
+    "names go from the result": names_go_late,
     "extrapolation where a counter begins": counter_begins,
     "ties in topk or bottomk": ties,
     "stddev of one NaN or Inf": lone_deviation,
