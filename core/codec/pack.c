@@ -243,6 +243,7 @@ int pl_pack_open(struct pl_pack *p, const uint8_t *src, size_t n_src)
     struct head h;
     uint64_t n_tcols = 0, n_vcols = 0;
     p->n_chunks = p->n_tcols = 0;
+    p->found = p->stride = 0;
     memset(p->cached, 0xff, sizeof p->cached);
     const uint8_t *at = get_head(src, n_src, &h), *end = src + n_src;
     if (!at || pl_rd32(src) != pl_crc32c(0, src + PL__PACK_CRC, n_src - PL__PACK_CRC)) {
@@ -288,6 +289,7 @@ void pl_pack_share(struct pl_pack *p, const struct pl_pack *from)
     p->chunks = from->chunks;
     p->n_tcols = from->n_tcols;
     p->tcols = from->tcols;
+    p->found = p->stride = 0;
     memset(p->cached, 0xff, sizeof p->cached);
 }
 
@@ -296,9 +298,18 @@ size_t pl_pack_bytes(const struct pl_pack *p)
     return p->cap_chunks * sizeof *p->chunks + p->cap_tcols * sizeof *p->tcols + p->scratch.cap;
 }
 
-int pl_pack_find(const struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t *to)
+/** Does the series begin at chunk i? */
+static bool begins(const struct pl_pack *p, uint32_t i, uint32_t id)
 {
-    uint32_t lo = 0, hi = p->n_chunks;
+    return i < p->n_chunks && p->chunks[i].id == id && (i == 0 || p->chunks[i - 1].id != id);
+}
+
+int pl_pack_find(struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t *to)
+{
+    uint32_t lo = 0, hi = p->n_chunks, before = p->found;
+    if (begins(p, before + p->stride, id)) {
+        lo = hi = before + p->stride;
+    }
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
         if (p->chunks[mid].id < id) {
@@ -312,6 +323,8 @@ int pl_pack_find(const struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t 
     }
     for (hi = lo + 1; hi < p->n_chunks && p->chunks[hi].id == id; hi++) {
     }
+    p->stride = lo > before ? lo - before : 0;
+    p->found = lo;
     *from = lo;
     *to = hi;
     return 0;

@@ -56,6 +56,7 @@ struct pl_pack {
     size_t cap_chunks, cap_tcols; /* 0: chunks and tcols are another's */
     uint32_t n_tcols;
     struct pl_pack_tcol *tcols;
+    uint32_t found, stride; /* of pl_pack_find: where it was last, and how far that was */
     struct pl_buf scratch; /* inflated body */
     struct pl_buf values;  /* of the histograms last decoded */
     void *zstd;
@@ -75,8 +76,9 @@ size_t pl_pack_bytes(const struct pl_pack *p);
 /** Head of a pack only (no CRC of the body, no inflate): first and last id, time range, chunks. */
 int pl_pack_peek(const uint8_t *src, size_t n_src, uint32_t *first_id, uint32_t *last_id,
                  int64_t *t0, int64_t *t1, uint32_t *n_chunks);
-/** Chunks [*from, *to) of a series: 0, or PL_ENOTFOUND. */
-int pl_pack_find(const struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t *to);
+/** Chunks [*from, *to) of a series: 0, or PL_ENOTFOUND. Ids that are asked for in order and stand
+ *  evenly among the others are found at the first look. */
+int pl_pack_find(struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t *to);
 /** Decode chunk i of p; t, v with room for PL_CHUNK_MAX. @return samples, PL_ECORRUPT,
  *  PL_EUNSUPPORTED (not of floats: see pl_pack_histograms), PL_ENOMEM. */
 int pl_pack_decode(struct pl_pack *p, uint32_t i, int64_t *t, double *v);

@@ -5,6 +5,8 @@
 
 #define SAMPLES_TOLD 16384 /* a worker keeps so many to itself before it counts them for all */
 
+#define LATEST_BLOCK 32 /* series looked at together */
+
 #define HISTOGRAM_BEFORE 900000 /* ms: so far back a sample counts as the one before */
 #define TIME_MAX         900000000000000000ll /* ms; keeps sums of times and ranges within 64 bits */
 
@@ -284,6 +286,7 @@ void pl__worker_fini(struct pl__worker *w)
     free(w->scratch);
     free(w->times);
     free(w->plan_memory);
+    free(w->latest);
 }
 
 /** The present steps of an inner row as samples. */
@@ -324,6 +327,35 @@ static void drop_before(struct pl_columns *c, int64_t t0)
         memmove(c->t, c->t + k, c->n * sizeof *c->t);
         memmove(c->v, c->v + k, c->n * sizeof *c->v);
     }
+}
+
+int pl__cols_latest(struct pl__worker *w, size_t i, double *v)
+{
+    const struct pl__cols *c = w->cols;
+    if (i < w->latest_from || i >= w->latest_to) {
+        struct pl__exec *ex = w->ex;
+        size_t to = i / LATEST_BLOCK * LATEST_BLOCK + LATEST_BLOCK;
+        to = to < c->n ? to : c->n;
+        if (w->samples >= SAMPLES_TOLD) {
+            tell(w);
+        }
+        if (ex->conf->max_samples && ex->samples + w->samples >= ex->conf->max_samples) {
+            return PL_ELIMIT;
+        }
+        if (!w->latest && !(w->latest = malloc(LATEST_BLOCK * sizeof *w->latest))) {
+            return PL_ENOMEM;
+        }
+        ex->src->ops->latest(w->reader, i, to - i, c->t0, c->t1, w->latest);
+        w->latest_from = i;
+        w->latest_to = to;
+    }
+    const struct pl_latest *x = &w->latest[i - w->latest_from];
+    if (x->t == PL_LATEST_READ) {
+        return 0;
+    }
+    *v = x->t == PL_LATEST_NONE ? PL_ABSENT : x->v;
+    w->samples += x->t != PL_LATEST_NONE;
+    return 1;
 }
 
 int pl__cols_read(struct pl__worker *w, size_t i, bool raw)

@@ -192,6 +192,8 @@ static int eval_selector(struct pl__exec *ex, const struct pl__frame *f, struct 
         out->labels = out->cols.labels;
         out->groups = out->cols.groups;
         out->smoothed = e->sel.edges == PL__EDGES_SMOOTHED;
+        out->latest = f->n == 1 && e->sel.edges == PL__EDGES_PLAIN && ex->src->ops->latest &&
+                      !out->tier.exact && !out->tier.gone;
     }
     return err;
 }

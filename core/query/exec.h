@@ -173,6 +173,9 @@ struct pl__worker {
     uint32_t *lo, *hi; /* windows, one per step */
     double *row, *scratch;
     size_t steps_cap, scratch_cap;
+    /* the latest samples of series [latest_from, latest_to): of instant queries */
+    struct pl_latest *latest;
+    size_t latest_from, latest_to;
     uint64_t samples; /* read, not yet told to ex */
     uint64_t queryable;
     uint32_t widest; /* window */
@@ -190,6 +193,9 @@ struct pl__worker {
 };
 int pl__worker_init(struct pl__worker *w, struct pl__exec *ex, const struct pl__cols *c);
 void pl__worker_fini(struct pl__worker *w);
+/** The latest sample of series i of a selector in its range, without staleness markers: 1, it is in
+ *  *v (PL_ABSENT: none); 0: pl__cols_read is to be asked. */
+int pl__cols_latest(struct pl__worker *w, size_t i, double *v);
 /** Samples of series i, without staleness markers unless `raw`: in w->col. */
 int pl__cols_read(struct pl__worker *w, size_t i, bool raw);
 void pl__cols_fini(struct pl__exec *ex, struct pl__cols *c);
@@ -320,6 +326,7 @@ struct pl__rows {
     bool p1_same, floats_only; /* floats_only: the function does not know histograms */
     int64_t before, after;     /* of an anchored or smoothed range */
     bool smoothed;             /* an instant selector: between samples */
+    bool latest;               /* an instant selector at one time: pl_source_ops.latest */
     struct pl__tier_plan tier;
     struct pl__map map[PL__MAPS_MAX];
     size_t n_maps;

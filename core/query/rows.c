@@ -238,6 +238,12 @@ static int compute(const struct pl__rows *r, struct pl__worker *w, size_t i, dou
     if (err >= 0 && r->tier.exact) {
         err = pl__tier_row(r, w, i, out);
     }
+    if (err == 0 && r->latest) {
+        err = pl__cols_latest(w, i, out);
+        if (err > 0 && w->ex->counts.on) {
+            pl__count_row(r, w, out);
+        }
+    }
     if (err == 0) {
         err = samples_row(r, w, i, out);
     }

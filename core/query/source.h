@@ -19,6 +19,9 @@ struct pl_source_ops {
     void (*reader_free)(void *reader);
     int (*read)(void *reader, size_t i, int64_t t0, int64_t t1, size_t max_samples,
                 struct pl_columns *out);
+    /** As pl_reader_latest; may be NULL. */
+    void (*latest)(void *reader, size_t from, size_t n, int64_t t0, int64_t t1,
+                   struct pl_latest *out);
     void (*stats)(const void *reader, struct pl_read_stats *out);
     /** Boxed values that are read are pointers to histograms that live as long as the source, with
      * the reset hints they are to have; else as in select.h. */

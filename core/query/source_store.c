@@ -51,6 +51,12 @@ static int store_read(void *reader, size_t i, int64_t t0, int64_t t1, size_t max
     return pl_reader_read(reader, i, t0, t1, max_samples, out);
 }
 
+static void store_latest(void *reader, size_t from, size_t n, int64_t t0, int64_t t1,
+                         struct pl_latest *out)
+{
+    pl_reader_latest(reader, from, n, t0, t1, out);
+}
+
 static void store_stats(const void *reader, struct pl_read_stats *out)
 {
     pl_reader_stats(reader, out);
@@ -84,6 +90,7 @@ static const struct pl_source_ops store_ops = {
     .reader_new = store_reader_new,
     .reader_free = store_reader_free,
     .read = store_read,
+    .latest = store_latest,
     .stats = store_stats,
     .tiers = store_tiers,
     .read_tier = store_read_tier,

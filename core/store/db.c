@@ -90,6 +90,7 @@ static const struct pl_engine_ops ops = {
     .view_free = pl__db_view_free,
     .view_since = pl__db_view_since,
     .view_filter = pl__db_view_filter,
+    .latest = pl__db_latest,
     .cursor = pl__db_cursor,
     .cursor_free = pl__db_cursor_free,
     .read = pl__db_read,

@@ -351,6 +351,8 @@ int pl__db_view(struct pl_engine_tenant *t, int64_t t0, int64_t t1, struct pl_vi
 void pl__db_view_free(struct pl_view *v);
 int pl__db_view_since(struct pl_view *v, uint64_t seq, struct pl_view **out);
 size_t pl__db_view_filter(struct pl_view *v, uint32_t *ids, size_t n);
+void pl__db_latest(struct pl_cursor *c, const uint32_t *ids, size_t n, int64_t t0, int64_t t1,
+                   struct pl_latest *out, struct pl_read_stats *stats);
 int pl__db_cursor(struct pl_view *v, struct pl_cursor **out);
 void pl__db_cursor_free(struct pl_cursor *c);
 int pl__db_read(struct pl_cursor *c, uint32_t id, int64_t t0, int64_t t1, struct pl_columns *out,

@@ -3,46 +3,8 @@
  * pack it has open, so that ascending ids open each pack once. A partition's files only ever grow
  * while they are pinned, so a transaction begun after the view still finds every run of it, and one
  * that lasts as long as a query keeps only the few tree pages that a commit replaces. */
-#include "core/store/db.h"
+#include "core/store/db_cursor.h"
 #include <stdlib.h>
-
-struct pl_view {
-    struct pl_engine_tenant *t;
-    struct pl_db_state *state; /* counted */
-    struct pl_db_run **runs;   /* counted; by day, then number */
-    size_t n_runs;
-    int64_t t0, t1;
-    pthread_mutex_t lock;
-    bool shares;           /* packs, with other queries */
-    roaring_bitmap_t *ids; /* lock: union over the runs, when asked for */
-    bool ids_unknown;      /* lock: some run's ids cannot be read */
-};
-/** A partition as a cursor uses it. */
-struct use {
-    struct pl_db_part *part;
-    struct pl_db_env *env;
-    MDB_txn *txn;
-};
-/** A run as a cursor reads it. */
-struct slot {
-    struct pl_db_run *run;
-    const roaring_bitmap_t *ids;
-    struct use *use;
-    MDB_cursor *c;
-    struct pl_pack pack;
-    struct pl_db_packed *packed; /* what it shares, or NULL */
-    struct pl_db_key key;        /* of the open pack */
-    bool ready, open, failed;    /* failed: the partition cannot be read */
-    bool bad;                    /* ids [bad_from, bad_to] stand in a damaged pack */
-    uint32_t bad_from, bad_to;
-    bool told; /* of a series that is missing */
-};
-struct pl_cursor {
-    struct pl_view *view;
-    struct slot *slots;
-    struct use *uses;
-    size_t n_uses;
-};
 
 /* ---------------------------------------------------------------- views */
 
@@ -142,6 +104,43 @@ static const roaring_bitmap_t *view_ids(struct pl_view *v)
     return ids;
 }
 
+static size_t keep_few(const roaring_bitmap_t *have, uint32_t *ids, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (roaring_bitmap_contains(have, ids[i])) {
+            ids[kept++] = ids[i];
+        }
+    }
+    return kept;
+}
+
+/** Both walked through in order. */
+static size_t keep_many(const roaring_bitmap_t *have, uint32_t *ids, size_t n)
+{
+    uint32_t block[512], count = 0, k = 0;
+    size_t kept = 0;
+    roaring_uint32_iterator_t it;
+    roaring_init_iterator(have, &it);
+    for (size_t i = 0; i < n; i++) {
+        while (k == count || block[k] < ids[i]) {
+            if (k < count) {
+                k++;
+                continue;
+            }
+            count = roaring_read_uint32_iterator(&it, block, sizeof block / sizeof *block);
+            if (count == 0) {
+                return kept;
+            }
+            k = 0;
+        }
+        if (block[k] == ids[i]) {
+            ids[kept++] = ids[i];
+        }
+    }
+    return kept;
+}
+
 size_t pl__db_view_filter(struct pl_view *v, uint32_t *ids, size_t n)
 {
     const roaring_bitmap_t *have = n && v->n_runs ? view_ids(v) : NULL;
@@ -151,13 +150,8 @@ size_t pl__db_view_filter(struct pl_view *v, uint32_t *ids, size_t n)
     if (!have) {
         return n;
     }
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (roaring_bitmap_contains(have, ids[i])) {
-            ids[kept++] = ids[i];
-        }
-    }
-    return kept;
+    return n < roaring_bitmap_get_cardinality(have) / 16 ? keep_few(have, ids, n)
+                                                         : keep_many(have, ids, n);
 }
 
 /* ---------------------------------------------------------------- cursors */
@@ -207,7 +201,7 @@ void pl__db_cursor_free(struct pl_cursor *c)
 }
 
 /** The cursor's use of a run's partition; begins its transaction. */
-static int use_part(struct pl_cursor *c, struct pl_db_part *p, struct use **out)
+static int use_part(struct pl_cursor *c, struct pl_db_part *p, struct pl__use **out)
 {
     for (size_t i = c->n_uses; i > 0; i--) { /* the last ones are the likely ones */
         if (c->uses[i - 1].part == p) {
@@ -215,7 +209,7 @@ static int use_part(struct pl_cursor *c, struct pl_db_part *p, struct use **out)
             return PL_OK;
         }
     }
-    struct use u = {.part = p};
+    struct pl__use u = {.part = p};
     int err = pl__part_acquire(p, &u.env);
     if (err < 0) {
         return err;
@@ -230,7 +224,7 @@ static int use_part(struct pl_cursor *c, struct pl_db_part *p, struct use **out)
     return PL_OK;
 }
 
-static int prepare(struct pl_cursor *c, struct slot *s)
+int pl__slot_prepare(struct pl_cursor *c, struct pl__slot *s)
 {
     s->ready = true;
     s->failed = true;
@@ -247,7 +241,8 @@ static int prepare(struct pl_cursor *c, struct slot *s)
 }
 
 /** The pack under the LMDB cursor could not be opened: remember which ids that concerns. */
-static int bad_pack(struct slot *s, const struct pl_db_key *key, const MDB_val *v, const char *what)
+static int bad_pack(struct pl__slot *s, const struct pl_db_key *key, const MDB_val *v,
+                    const char *what)
 {
     MDB_val k, next;
     struct pl_db_key nk;
@@ -264,7 +259,7 @@ static int bad_pack(struct slot *s, const struct pl_db_key *key, const MDB_val *
 }
 
 /** Open the pack the LMDB cursor stands on. */
-static int open_at(struct slot *s, bool shares, const struct pl_db_key *key, const MDB_val *v,
+static int open_at(struct pl__slot *s, bool shares, const struct pl_db_key *key, const MDB_val *v,
                    struct pl_read_stats *stats)
 {
     s->open = false;
@@ -293,8 +288,7 @@ static int open_at(struct slot *s, bool shares, const struct pl_db_key *key, con
     return PL_OK;
 }
 
-/** Stand on the first pack of this run that may hold id, and open it. PL_ENOTFOUND. */
-static int seek(struct slot *s, bool shares, uint32_t id, struct pl_read_stats *stats)
+int pl__slot_seek(struct pl__slot *s, bool shares, uint32_t id, struct pl_read_stats *stats)
 {
     uint8_t buf[PL_DB_KEY];
     uint32_t run = s->run->m.number;
@@ -324,7 +318,7 @@ static int seek(struct slot *s, bool shares, uint32_t id, struct pl_read_stats *
 }
 
 /** The next piece of the same series, if there is one. 1, 0, or an error. */
-static int next_piece(struct slot *s, bool shares, uint32_t id, struct pl_read_stats *stats)
+static int next_piece(struct pl__slot *s, bool shares, uint32_t id, struct pl_read_stats *stats)
 {
     MDB_val k, v;
     struct pl_db_key key;
@@ -370,8 +364,8 @@ static void cut(struct pl_columns *c, size_t at, int64_t t0, int64_t t1)
 }
 
 /** Append the chunks of id in the open pack that touch [t0, t1], trimmed. 1: it has some of id. */
-static int take_chunks(struct slot *s, uint32_t id, int64_t t0, int64_t t1, struct pl_columns *out,
-                       struct pl_read_stats *stats)
+static int take_chunks(struct pl__slot *s, uint32_t id, int64_t t0, int64_t t1,
+                       struct pl_columns *out, struct pl_read_stats *stats)
 {
     uint32_t from, to;
     if (pl_pack_find(&s->pack, id, &from, &to) < 0) {
@@ -404,15 +398,8 @@ static int take_chunks(struct slot *s, uint32_t id, int64_t t0, int64_t t1, stru
     return result;
 }
 
-/** Is the open pack the first one that may hold id? */
-static bool stands_on(const struct slot *s, uint32_t id)
-{
-    return s->open && id >= s->pack.first_id && id <= s->pack.last_id &&
-           (id != s->pack.first_id || s->key.piece == 0);
-}
-
 /** The run says that it has id, and no pack does. */
-static int missing(struct slot *s, uint32_t id)
+static int missing(struct pl__slot *s, uint32_t id)
 {
     struct pl_db_key key = {s->run->m.number, id, 0};
     s->bad = true;
@@ -424,10 +411,10 @@ static int missing(struct slot *s, uint32_t id)
     return PL_ECORRUPT;
 }
 
-static int read_run(struct pl_cursor *c, struct slot *s, uint32_t id, int64_t t0, int64_t t1,
+static int read_run(struct pl_cursor *c, struct pl__slot *s, uint32_t id, int64_t t0, int64_t t1,
                     struct pl_columns *out, struct pl_read_stats *stats)
 {
-    int err = s->ready ? PL_OK : prepare(c, s);
+    int err = s->ready ? PL_OK : pl__slot_prepare(c, s);
     if (s->failed || err < 0) {
         return err < 0 ? err : PL_ECORRUPT;
     }
@@ -437,7 +424,7 @@ static int read_run(struct pl_cursor *c, struct slot *s, uint32_t id, int64_t t0
     if (s->bad && id >= s->bad_from && id <= s->bad_to) {
         return PL_ECORRUPT;
     }
-    err = stands_on(s, id) ? PL_OK : seek(s, c->view->shares, id, stats);
+    err = pl__slot_stands_on(s, id) ? PL_OK : pl__slot_seek(s, c->view->shares, id, stats);
     int result = err < 0 ? err : take_chunks(s, id, t0, t1, out, stats);
     while (err == PL_OK && s->pack.last_id == id && result != PL_ENOMEM) {
         int more = next_piece(s, c->view->shares, id, stats);
@@ -453,14 +440,12 @@ static int read_run(struct pl_cursor *c, struct slot *s, uint32_t id, int64_t t0
     return result == PL_ENOTFOUND ? PL_OK : result;
 }
 
-static void apply_tombs(const struct pl_view *v, const struct slot *s, uint32_t id,
+static void apply_tombs(const struct pl_view *v, const struct pl__slot *s, uint32_t id,
                         struct pl_columns *out, size_t at)
 {
     for (size_t i = 0; i < v->state->n_tombs && out->n > at; i++) {
         const struct pl_db_tomb *x = v->state->tombs[i];
-        if (x->number > s->run->m.tomb && s->run->m.last_seq <= x->seq &&
-            x->t0 <= s->run->m.t_max && x->t1 >= s->run->m.t_min &&
-            roaring_bitmap_contains(x->ids, id)) {
+        if (pl__slot_erased(s, x) && roaring_bitmap_contains(x->ids, id)) {
             cut(out, at, x->t0, x->t1);
         }
     }
@@ -476,7 +461,7 @@ int pl__db_read(struct pl_cursor *c, uint32_t id, int64_t t0, int64_t t1, struct
     bool sorted = true;
     pl_columns_clear(out);
     for (size_t i = 0; i < v->n_runs; i++) {
-        struct slot *s = &c->slots[i];
+        struct pl__slot *s = &c->slots[i];
         if (s->run->m.t_min > t1 || s->run->m.t_max < t0) {
             continue;
         }

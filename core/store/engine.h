@@ -87,6 +87,11 @@ struct pl_engine_ops {
     int (*read)(struct pl_cursor *c, uint32_t id, int64_t t0, int64_t t1, struct pl_columns *out,
                 struct pl_read_stats *stats);
 
+    /** The latest samples of ids (ascending) in [t0, t1], into what is in out: there they replace
+     *  what is not younger. As in pl_reader_latest; may be NULL. */
+    void (*latest)(struct pl_cursor *c, const uint32_t *ids, size_t n, int64_t t0, int64_t t1,
+                   struct pl_latest *out, struct pl_read_stats *stats);
+
     /** Hide samples in [t0, t1] of ids (ascending) in all runs whose last_seq <= seq, those still
      * to be flushed included; durable. Cut flushes at seq, so that no run stands astride it. */
     int (*erase)(struct pl_engine_tenant *t, const uint32_t *ids, size_t n, int64_t t0, int64_t t1,

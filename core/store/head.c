@@ -454,6 +454,10 @@ int pl_head_read(const struct pl_head_gen *g, uint32_t id, int64_t t0, int64_t t
 {
     pl_columns_clear(out);
     uint64_t w = slot_load(g, id);
+    if (w == 0 || atomic_load_explicit(&g->t_min, memory_order_acquire) > t1 ||
+        atomic_load_explicit(&g->t_max, memory_order_acquire) < t0) {
+        return 0;
+    }
     const struct block *newest = slot_block(w);
     struct chain chain = {.at = chain.near, .cap = sizeof chain.near / sizeof *chain.near};
     size_t n = slot_n(w);
@@ -482,6 +486,48 @@ int pl_head_read(const struct pl_head_gen *g, uint32_t id, int64_t t0, int64_t t
         free(chain.at);
     }
     return rc;
+}
+
+/** The latest of a series whose samples came in order. */
+static void latest_of(uint64_t w, int64_t t0, int64_t t1, struct pl_latest *out)
+{
+    uint32_t n = slot_n(w);
+    for (const struct block *b = slot_block(w); b; b = b->older, n = b ? b->n : 0) {
+        if (b->base > t1) {
+            continue;
+        }
+        uint32_t i = n - 1;
+        while (record_time(b, i) > t1) { /* the first one is not */
+            i--;
+        }
+        int64_t t = record_time(b, i);
+        double v = pl_bits_f64(record_bits(b, i));
+        if (t >= t0 && t >= out->t) {
+            *out = (struct pl_latest){pl_is_histogram(v) ? PL_LATEST_READ : t, v};
+        }
+        return;
+    }
+}
+
+void pl_head_latest(const struct pl_head_gen *g, const uint32_t *ids, size_t n, int64_t t0,
+                    int64_t t1, struct pl_latest *out, struct pl_read_stats *stats)
+{
+    if (atomic_load_explicit(&g->t_min, memory_order_acquire) > t1 ||
+        atomic_load_explicit(&g->t_max, memory_order_acquire) < t0) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (i + AHEAD_BLOCK < n) {
+            prefetch_block(slot_load(g, ids[i + AHEAD_BLOCK]));
+        }
+        uint64_t w = slot_load(g, ids[i]);
+        stats->samples += w != 0;
+        if (w & UNSORTED) {
+            out[i].t = PL_LATEST_READ;
+        } else if (w && out[i].t != PL_LATEST_READ) {
+            latest_of(w, t0, t1, &out[i]);
+        }
+    }
 }
 
 bool pl_head_has(const struct pl_head_gen *g, uint32_t id, int64_t t, double v, pl_str h)

@@ -36,6 +36,10 @@ int pl_head_append(struct pl_head_gen *g, const uint32_t *id, const int64_t *t, 
 /** Samples of id in [t0, t1], sorted and unique; replaces out. Any thread. 0 or PL_ENOMEM. */
 int pl_head_read(const struct pl_head_gen *g, uint32_t id, int64_t t0, int64_t t1,
                  struct pl_columns *out);
+/** The latest samples of ids in [t0, t1], into what is in out: there they replace what is not
+ *  younger. As pl_reader_latest. */
+void pl_head_latest(const struct pl_head_gen *g, const uint32_t *ids, size_t n, int64_t t0,
+                    int64_t t1, struct pl_latest *out, struct pl_read_stats *stats);
 /** Does id have a sample at t with these bits, or (boxed, h as above) these bytes? Any thread. */
 bool pl_head_has(const struct pl_head_gen *g, uint32_t id, int64_t t, double v, pl_str h);
 /** Keep of ids (ascending) those with samples in [t0, t1]. */

@@ -37,17 +37,22 @@ static int keep_with_samples(struct pl_select *s, int64_t t0, int64_t t1)
     uint64_t *bits = calloc(s->n / 64 + 1, sizeof *bits);
     uint32_t *some = malloc(s->n * sizeof *some);
     int rc = bits && some ? 0 : PL_ENOMEM;
-    for (size_t g = 0; g <= s->n_gens && rc == 0 && t0 <= t1; g++) {
-        bool engine = g == s->n_gens;
-        if (engine && !s->view) {
-            break;
+    bool all = false;
+    for (size_t g = 0; g <= s->n_gens && rc == 0 && t0 <= t1 && !all; g++) {
+        if (g == 0 && !s->view) {
+            continue;
         }
         memcpy(some, s->ids, s->n * sizeof *some);
-        size_t n = engine ? s->t->s->engine->ops->view_filter(s->view, some, s->n)
-                          : pl_head_filter(s->gens[g], some, s->n, t0, t1);
-        mark(bits, s->ids, s->n, some, n);
+        size_t n = g == 0 ? s->t->s->engine->ops->view_filter(s->view, some, s->n)
+                          : pl_head_filter(s->gens[g - 1], some, s->n, t0, t1);
+        all = n == s->n;
+        if (!all) {
+            mark(bits, s->ids, s->n, some, n);
+        }
     }
-    if (rc == 0 && s->from < t0) {
+    if (all) {
+        memset(bits, 0xff, (s->n / 64 + 1) * sizeof *bits);
+    } else if (rc == 0 && s->from < t0) {
         struct marks m = {bits, s};
         rc =
             pl__rollup_filter(s->t, s->ids, s->n, s->from, s->to < t0 ? s->to : t0, mark_found, &m);
@@ -199,6 +204,23 @@ int pl_reader_read(struct pl_reader *r, size_t i, int64_t t0, int64_t t1, size_t
     int64_t start = r->s->t0;
     int rc = pl__reader_samples(r, r->s->ids[i], t0 > start ? t0 : start, t1, out);
     return (rc >= 0 || rc == PL_ECORRUPT) && max_samples && out->n > max_samples ? PL_ELIMIT : rc;
+}
+
+void pl_reader_latest(struct pl_reader *r, size_t from, size_t n, int64_t t0, int64_t t1,
+                      struct pl_latest *out)
+{
+    const struct pl_select *s = r->s;
+    const struct pl_engine_ops *ops = s->t->s->engine->ops;
+    t0 = t0 > s->t0 ? t0 : s->t0;
+    for (size_t i = 0; i < n; i++) {
+        out[i].t = r->cursor && !ops->latest ? PL_LATEST_READ : PL_LATEST_NONE;
+    }
+    if (r->cursor && ops->latest) {
+        ops->latest(r->cursor, s->ids + from, n, t0, t1, out, &r->stats);
+    }
+    for (size_t g = 0; g < s->n_gens; g++) {
+        pl_head_latest(s->gens[g], s->ids + from, n, t0, t1, out, &r->stats);
+    }
 }
 
 void pl_reader_stats(const struct pl_reader *r, struct pl_read_stats *out) { *out = r->stats; }

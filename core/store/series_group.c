@@ -150,7 +150,9 @@ static int64_t group_of(struct grouping *g, const uint32_t *pairs, uint32_t n, b
     uint32_t at = (uint32_t)hash & (g->cap_slots - 1);
     for (; g->slot[at]; at = (at + 1) & (g->cap_slots - 1)) {
         const struct group *x = &g->group[g->slot[at] - 1];
-        if (x->hash == hash && x->n == n && !memcmp(g->key + x->key, pairs, n * sizeof *pairs)) {
+        /* (no labels have no address: comparing none of them there is slow) */
+        if (x->hash == hash && x->n == n &&
+            (n == 0 || !memcmp(g->key + x->key, pairs, n * sizeof *pairs))) {
             *fresh = false;
             return g->slot[at] - 1;
         }
