@@ -1,6 +1,7 @@
-/* The queries that wait or run: /api/v1/status/queries shows them, DELETE ends one. A job is in the
- * list from when it is given to the pool until its answer; whoever looks at one holds the lock, so
- * that it cannot go. Thread: loops; `samples` and `running` are written by the query. */
+/* The queries that wait, run or send: /api/v1/status/queries shows them, DELETE ends one. A job is
+ * in the list from when it is given to the pool until the end of its answer; whoever looks at one
+ * holds the lock, so that it cannot go. Thread: loops; `samples` and `running` are written by the
+ * query. */
 #include "core/api/internal.h"
 
 static struct pl_job *job_of(struct pl__active *x)
@@ -40,6 +41,20 @@ void pl__active_remove(struct pl_job *job)
     x->id = 0;
 }
 
+void pl__active_sends(struct pl_job *job)
+{
+    struct pl_api *a = job->api;
+    if (!job->args.listed) {
+        return;
+    }
+    if (!job->active.id) { /* it ran on its loop, or waited with another */
+        pl__active_add(job);
+    }
+    pthread_mutex_lock(&a->active_lock);
+    job->active.sends = true;
+    pthread_mutex_unlock(&a->active_lock);
+}
+
 static void time_field(struct pl_json_w *w, const char *key, int64_t ms)
 {
     struct pl_buf text = PL_BUF_INIT;
@@ -70,6 +85,7 @@ static void one(struct pl_json_w *w, struct pl__active *x)
     pl_json_f64(w, (double)job->args.step / 1000);
     pl_json_key(w, "state");
     pl_json_str(w, x->killed    ? PL_STR("killed")
+                   : x->sends   ? PL_STR("sending")
                    : x->running ? PL_STR("running")
                                 : PL_STR("waiting"));
     time_field(w, "since", x->started_ms);
@@ -121,9 +137,14 @@ void pl__ep_query_kill(struct pl_api *a, struct pl_http_req *req)
     pthread_mutex_lock(&a->active_lock);
     for (struct pl__active *x = a->active; x && !found; x = x->next) {
         if (x->id == id && shown(req, x)) {
+            struct pl_job *job = job_of(x);
             found = true;
+            job->cancel = true;
+            if (x->sends && !x->killed) {
+                job->pieces.kill_posted = true;
+                pl_loop_post(job->pieces.loop, &job->pieces.kill);
+            }
             x->killed = true;
-            job_of(x)->cancel = true;
         }
     }
     pthread_mutex_unlock(&a->active_lock);

@@ -193,7 +193,8 @@ static int init(struct pl_api *a)
     pl_metrics_fn(c->metrics, "perilune_queries_waiting", "Queries that wait for a thread.", NULL,
                   false, waiting, a);
     pl_metrics_fn(c->metrics, "perilune_query_memory_bytes",
-                  "Values that the queries that run hold.", NULL, false, budget_used, a);
+                  "Values and results that queries hold, until these are sent.", NULL, false,
+                  budget_used, a);
     pl_metrics_fn(c->metrics, "perilune_backup_done_bytes",
                   "Bytes of the last backup written so far.", NULL, false, backup_done, a);
     pl_metrics_fn(c->metrics, "perilune_backup_size_bytes", "Bytes of the last backup in all.",

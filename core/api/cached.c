@@ -3,9 +3,10 @@
  * The key of an answer is the request as it was sent (target, body, Accept) and its tenant, so a
  * look-up costs no parsing; it is made on the loop, before a thread is asked. What is not there is
  * computed once for all that ask for it at the same time: a job whose key is under way joins it as
- * a follower, and gets a copy of its bytes, unless samples have become visible since the run began
- * (then what it would get could lack what its client knows to be written). A run is cancelled when
- * all that wait for it have gone. Threads: loops and the pool; flights_lock guards the table, the
+ * a follower, and gets a copy of its bytes (or, where these are many, the same result to write in
+ * pieces of its own), unless samples have become visible since the run began (then what it would
+ * get could lack what its client knows to be written). A run is cancelled when all that wait for it
+ * have gone. Threads: loops and the pool; flights_lock guards the table, the
  * followers, and what decides on cancellation.
  *
  * For clients that take gzip an answer is compressed once, on the pool, and kept like that: their
@@ -124,6 +125,9 @@ static void compress(struct pl_job *job)
 
 static void keep(struct pl_job *job)
 {
+    if (job->pieces.ops) { /* too large */
+        return;
+    }
     compress(job);
     size_t n = job->out.n, n_type = strlen(job->content_type);
     if (!job->keep || job->cancel || !job->api->conf.cache || job->status != 200 ||
@@ -202,6 +206,7 @@ void pl__flight_abort(struct pl_job *job)
     struct pl_api *a = job->api;
     pthread_mutex_lock(&a->flights_lock);
     struct pl_job *leader = job->leader ? job->leader : job;
+    job->cancel = job->cancel || leader != job;
     if (--leader->n_alive == 0) {
         leader->cancel = true;
         if (leader->key.n) {

@@ -13,7 +13,7 @@ struct last {
 };
 struct lasts {
     struct last *at;
-    size_t n;
+    size_t n, next; /* series; the one to be written next */
     struct pl_arena arena;
 };
 
@@ -196,32 +196,53 @@ static int read_all(struct pl_job *job, struct lasts *out)
     return e;
 }
 
+static int fill(struct pl_job *job)
+{
+    struct lasts *found = job->pieces.state;
+    size_t full = job->out.n + PL__PIECE;
+    for (; found->next < found->n && job->out.n < full; found->next++) {
+        const struct last *x = &found->at[found->next];
+        if (found->next == 0 || !pl_str_eq(x[-1].name, x->name)) {
+            pl_buf_z(&job->out, "# TYPE ");
+            name_or_quoted(&job->out, x->name, pl_metric_name_classic(x->name));
+            pl_buf_z(&job->out, " untyped\n");
+        }
+        line(&job->out, x);
+    }
+    return found->next == found->n;
+}
+
+static void lasts_free(void *state)
+{
+    struct lasts *found = state;
+    free(found->at);
+    pl_arena_fini(&found->arena);
+    free(found);
+}
+
+static const struct pl__pieces_ops pieces = {.fill = fill, .free = lasts_free};
+
 static void work(struct pl_job *job)
 {
-    struct lasts found = {0};
-    pl_str family = PL_STR_NULL;
-    pl_arena_init(&found.arena, job->api->conf.query_max_memory_bytes);
-    int e = job->args.sel.n ? read_all(job, &found) : 0;
+    struct lasts *found = calloc(1, sizeof(*found));
+    if (!found) {
+        pl__job_error(job, PL_ENOMEM, "out of memory");
+        return;
+    }
+    pl_arena_init(&found->arena, job->api->conf.query_max_memory_bytes);
+    int e = job->args.sel.n ? read_all(job, found) : 0;
     if (e < 0) {
-        pl__job_error(job, e, "%s", pl_err_text(e));
+        lasts_free(found);
     } else {
-        if (found.n) {
-            qsort(found.at, found.n, sizeof(*found.at), by_name);
-        }
-        for (size_t i = 0; i < found.n; i++) {
-            const struct last *x = &found.at[i];
-            if (i == 0 || !pl_str_eq(family, x->name)) {
-                family = x->name;
-                pl_buf_z(&job->out, "# TYPE ");
-                name_or_quoted(&job->out, family, pl_metric_name_classic(family));
-                pl_buf_z(&job->out, " untyped\n");
-            }
-            line(&job->out, x);
+        if (found->n) {
+            qsort(found->at, found->n, sizeof(*found->at), by_name);
         }
         job->content_type = "text/plain; version=0.0.4; charset=utf-8";
+        e = pl__pieces_first(job, &pieces, found, PL__PIECE);
     }
-    free(found.at);
-    pl_arena_fini(&found.arena);
+    if (e < 0) {
+        pl__job_error(job, e, "%s", pl_err_text(e));
+    }
 }
 
 void pl__ep_federate(struct pl_api *a, struct pl_http_req *req)

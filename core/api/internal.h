@@ -117,6 +117,29 @@ struct pl__active {
     int64_t started_ms;
     _Atomic uint64_t samples; /* read so far */
     _Atomic bool running, killed;
+    bool sends; /* active_lock: its answer is sent in pieces */
+};
+/* pieces.c */
+#define PL__PIECE ((size_t)1 << 20) /* about what a piece of an answer has */
+struct pl__pieces_ops {
+    /** Append about PL__PIECE bytes to the job's out. 1: that was all; 0: there is more. Pool. */
+    int (*fill)(struct pl_job *job);
+    /** An error after a part of the answer: what to add to `out`. NULL: the connection is cut. */
+    void (*last_words)(struct pl_job *job, int err);
+    /** The same answer from its begin, for one that waited with it. NULL: out of memory. */
+    void *(*share)(void *state);
+    void (*free)(void *state);
+};
+struct pl__pieces {                   /* of a job */
+    const struct pl__pieces_ops *ops; /* NULL: its answer is whole */
+    void *state;
+    struct pl_gzip *gzip;
+    struct pl_loop *loop;
+    struct pl_task kill;
+    int rc;           /* of the last piece, as fill */
+    bool zips;        /* loop */
+    bool busy, ended; /* loop: the pool has it; the request is gone */
+    bool kill_posted; /* active_lock, until it is not in the list any more */
 };
 struct pl_job {
     struct pl_task task;
@@ -125,6 +148,7 @@ struct pl_job {
     struct pl_job_args args;
     void (*work)(struct pl_job *job); /* on the pool: fills out, status */
     struct pl_buf out;
+    struct pl__pieces pieces;
     int status;
     const char *content_type;
     int64_t begun_ns, queue_ns; /* when it came, and how long it waited */
@@ -138,6 +162,7 @@ struct pl_job {
     uint64_t key_hash;
     bool keep;   /* set by the work, with the span */
     bool zipped; /* out is gzip */
+    bool snappy; /* out is that */
     struct pl_query_span span;
     struct pl_query_mark mark; /* as is the rest: flights_lock */
     bool running;
@@ -153,6 +178,21 @@ void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
 
 /** Do the work, and send the answer. Pool. */
 void pl__job_run(struct pl_job *job);
+void pl__job_free(struct pl_job *job);
+
+/* pieces.c */
+/** Write an answer (what is told by ops and state, which are taken) until it has `most` bytes. If
+ * that is all it is whole, and the state freed; else the rest is sent in pieces when the work is
+ * over. < 0: out is of no use. Pool. */
+int pl__pieces_first(struct pl_job *job, const struct pl__pieces_ops *ops, void *state,
+                     size_t most);
+/** Send the answer of a job in pieces, the first of which is there or not; the job is taken. Loop.
+ */
+void pl__pieces_begin(struct pl_job *job);
+/** A follower gets the same answer in pieces of its own. Pool. */
+void pl__pieces_share(const struct pl_job *job, struct pl_job *follower);
+/** There are no pieces after all. */
+void pl__pieces_drop(struct pl_job *job);
 
 /* queue.c */
 /** A job waits for its turn on the pool. PL_ENOMEM. */
@@ -201,6 +241,20 @@ struct pl__shape {
     int64_t queue_ns;
     int64_t start, end, step; /* of the query; step 0: instant */
 };
+/** How far the writing of a result is; zeros to begin with, pl__cursor_fini to end with. */
+struct pl__cursor {
+    size_t series, point;
+    unsigned part;   /* of the series */
+    bool begun, any; /* the answer; the list of this part */
+    pl_str *column;  /* CSV: names of labels */
+    size_t n_columns;
+};
+void pl__cursor_fini(struct pl__cursor *at);
+/** Append the next piece, until out has `full` bytes. true: that was all. */
+bool pl__result_json_piece(struct pl_buf *out, const struct pl_result *r,
+                           const struct pl__shape *shape, struct pl__cursor *at, size_t full);
+bool pl__result_csv_piece(struct pl_buf *out, const struct pl_result *r,
+                          const struct pl__shape *shape, struct pl__cursor *at, size_t full);
 void pl__result_json(struct pl_buf *out, const struct pl_result *r, const struct pl__shape *shape);
 void pl__result_msgpack(struct pl_buf *out, const struct pl_result *r,
                         const struct pl__shape *shape);
@@ -214,6 +268,8 @@ void pl__labels_csv(struct pl_buf *out, const pl_str *canon, size_t n);
  *  its request is answered. Loop. */
 void pl__active_add(struct pl_job *job);
 void pl__active_remove(struct pl_job *job);
+/** From now on its answer is sent in pieces: a kill is posted to its loop. Loop. */
+void pl__active_sends(struct pl_job *job);
 
 #define PL__TRUNCATED "results truncated due to limit" /* Prometheus' words */
 /** Order of label sets: label by label. federate.c */

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void job_free(struct pl_job *job)
+void pl__job_free(struct pl_job *job)
 {
+    pl__pieces_drop(job);
     pl__selectors_fini(&job->args.sel);
     pl_buf_fini(&job->out);
     pl_buf_fini(&job->key);
@@ -21,6 +22,14 @@ static void answer(struct pl_task *task)
 {
     struct pl_job *job = (struct pl_job *)task;
     struct pl_http_req *req = job->req;
+    if (job->pieces.ops && job->cancel) {
+        pl__pieces_drop(job);
+        pl__job_error(job, PL_ECANCELED, "query was canceled");
+    }
+    if (job->pieces.ops) {
+        pl__pieces_begin(job);
+        return;
+    }
     pl__active_remove(job);
     if (job->out.failed) {
         pl__reply_error(req, PL_ENOMEM, "out of memory while writing the answer");
@@ -32,9 +41,12 @@ static void answer(struct pl_task *task)
         if (job->zipped) {
             pl__reply_zipped(req);
         }
+        if (job->snappy) {
+            pl_http_reply_header(req, "Content-Encoding", PL_STR("snappy"));
+        }
         pl_http_reply(req, job->status, job->content_type, &job->out);
     }
-    job_free(job);
+    pl__job_free(job);
 }
 
 /** A copy of what the job answers, for one that waited with it. */
@@ -43,8 +55,12 @@ static void answer_too(const struct pl_job *job, struct pl_job *follower)
     follower->status = job->status;
     follower->content_type = job->content_type;
     follower->zipped = job->zipped;
-    pl_buf_add(&follower->out, job->out.p, job->out.n);
-    follower->out.failed |= job->out.failed;
+    if (job->pieces.ops) {
+        pl__pieces_share(job, follower);
+    } else {
+        pl_buf_add(&follower->out, job->out.p, job->out.n);
+        follower->out.failed |= job->out.failed;
+    }
     follower->task.run = answer;
     pl_loop_post(follower->req->loop, &follower->task);
 }
@@ -117,7 +133,7 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
         pl__reply_error(req, PL_ECLOSED,
                         "too many queries wait (limit %zu, --query-max-waiting): try again",
                         a->conf.query_max_waiting);
-        job_free(job);
+        pl__job_free(job);
         return;
     }
     req->user = job;

@@ -1,5 +1,10 @@
-/* A query on the pool: run it, and write the answer in the format that was asked for. */
+/* A query on the pool: run it, and write the answer in the format that was asked for. What has more
+ * than FIRST_BYTES of JSON or CSV is sent in pieces, while the result stays in memory, charged to
+ * the budget of all queries; those that asked for the same share it. */
 #include "core/api/internal.h"
+#include <stdlib.h>
+
+#define FIRST_BYTES ((size_t)4 << 20)
 
 /* Prometheus counts the time in the queue as well. */
 static bool late(const struct pl_job *job)
@@ -7,7 +12,77 @@ static bool late(const struct pl_job *job)
     return job->args.deadline_ns && pl_mono_ns(job->api->conf.clock) >= job->args.deadline_ns;
 }
 
-static void answer(struct pl_job *job, const struct pl_result *r)
+/* A result that is sent in pieces, to one client or several. */
+struct told {
+    _Atomic size_t refs;
+    struct pl_result result;
+    struct pl__shape shape;
+    bool csv;
+};
+struct telling {
+    struct told *told;
+    struct pl__cursor at;
+};
+
+static bool piece(struct pl_buf *out, bool csv, const struct pl_result *r,
+                  const struct pl__shape *shape, struct pl__cursor *at, size_t more)
+{
+    return (csv ? pl__result_csv_piece : pl__result_json_piece)(out, r, shape, at, out->n + more);
+}
+
+static int fill(struct pl_job *job)
+{
+    struct telling *x = job->pieces.state;
+    struct told *told = x->told;
+    return piece(&job->out, told->csv, &told->result, &told->shape, &x->at, PL__PIECE);
+}
+
+static void *share(void *state)
+{
+    struct told *told = ((struct telling *)state)->told;
+    struct telling *x = calloc(1, sizeof(*x));
+    if (x) {
+        told->refs++;
+        x->told = told;
+    }
+    return x;
+}
+
+static void telling_free(void *state)
+{
+    struct telling *x = state;
+    if (--x->told->refs == 0) {
+        pl_result_fini(&x->told->result);
+        free(x->told);
+    }
+    pl__cursor_fini(&x->at);
+    free(x);
+}
+
+static const struct pl__pieces_ops pieces = {.fill = fill, .share = share, .free = telling_free};
+
+/* The rest of a long answer is sent in pieces; the result is taken. */
+static void in_pieces(struct pl_job *job, struct pl_result *r, const struct pl__shape *shape,
+                      struct pl__cursor *at, bool csv)
+{
+    struct telling *x = calloc(1, sizeof(*x));
+    struct told *told = calloc(1, sizeof(*told));
+    if (!x || !told) {
+        free(x);
+        free(told);
+        pl__cursor_fini(at);
+        pl_result_fini(r);
+        job->out.failed = true;
+        return;
+    }
+    *told = (struct told){.refs = 1, .result = *r, .shape = *shape, .csv = csv};
+    *x = (struct telling){told, *at};
+    job->pieces.ops = &pieces;
+    job->pieces.state = x;
+}
+
+/* The result is taken. */
+static void answer(struct pl_job *job, struct pl_result *r)
 {
     const struct pl_job_args *args = &job->args;
     struct pl__shape shape = {.limit = args->limit,
@@ -16,18 +91,19 @@ static void answer(struct pl_job *job, const struct pl_result *r)
                               .start = args->t0,
                               .end = args->t1,
                               .step = args->step};
-    switch (args->format) {
-    case PL__MSGPACK:
-        pl__result_msgpack(&job->out, r, &shape);
-        break;
-    case PL__CSV:
-        pl__result_csv(&job->out, r, &shape);
-        break;
-    case PL__JSON:
-        pl__result_json(&job->out, r, &shape);
-        break;
-    }
     job->content_type = pl__content_type(args->format);
+    if (args->format == PL__MSGPACK) {
+        pl__result_msgpack(&job->out, r, &shape);
+    } else {
+        struct pl__cursor at = {0};
+        bool csv = args->format == PL__CSV;
+        if (!piece(&job->out, csv, r, &shape, &at, FIRST_BYTES) && !job->out.failed) {
+            in_pieces(job, r, &shape, &at, csv);
+            return;
+        }
+        pl__cursor_fini(&at);
+    }
+    pl_result_fini(r);
 }
 
 static void fail(struct pl_job *job, int e, const struct pl_query_error *err)
@@ -109,11 +185,11 @@ void pl__query_run(struct pl_job *job)
         return;
     }
     pl_count(a->query_samples, result.stats.samples);
-    answer(job, &result);
+    struct pl_query_stats stats = result.stats;
     pl__job_keep_result(job, &result);
+    answer(job, &result);
     int64_t ns = pl_mono_ns(a->conf.clock) - begun;
-    pl__light_learn(job, &result.stats, ns);
-    pl_result_fini(&result);
+    pl__light_learn(job, &stats, ns);
     pl_histo_observe(a->query_seconds, (double)ns / 1e9);
 }
 

@@ -1,6 +1,6 @@
 /* /api/v1/read: Prometheus' remote read. One of two answers, as the client prefers.
  *
- * SAMPLES: a ReadResponse, snappy. STREAMED_XOR_CHUNKS: frames, written with back-pressure:
+ * SAMPLES: a ReadResponse, snappy. STREAMED_XOR_CHUNKS: frames, sent in pieces (pieces.c):
  *
  *     ReadResponse        { repeated QueryResult = 1 }
  *     QueryResult         { repeated TimeSeries = 1 }
@@ -14,13 +14,12 @@
  *
  * Series come in the order of their labels, since clients merge. Samples are those stored,
  * staleness markers too. Native histograms are in SAMPLES (read_histogram.c); their own chunk types
- * are not written, so a stream leaves them out. Threads: loop and pool in turn. Source: prometheus
+ * are not written, so a stream leaves them out. Thread: the pool. Source: prometheus
  * prompb/remote.proto, storage/remote/chunked.go. */
 #include "core/api/internal.h"
 #include "core/api/read_request.h"
 #include <stdlib.h>
 
-#define PIECE_BYTES  (1u << 20)
 #define FRAME_CHUNKS 600 /* about 1 MB at the most */
 
 /* A series of the query at hand. */
@@ -29,10 +28,7 @@ struct one {
     size_t i;
 };
 struct read {
-    struct pl_task task;
     struct pl_api *api;
-    struct pl_http_req *req;
-    struct pl_loop *loop;
     struct pl_tenant *tenant;
     struct pl__read_request request;
     size_t q; /* query at hand */
@@ -42,11 +38,9 @@ struct read {
     struct one *list;
     size_t n, at; /* series of it, and which comes next */
     struct pl_columns columns;
-    struct pl_buf out, result, body, part;
+    struct pl_buf *out; /* the job's */
+    struct pl_buf result, body, part;
     uint64_t samples;
-    int err;
-    bool begun, done;
-    _Atomic bool cancel;
 };
 
 static void close_query(struct read *x)
@@ -63,12 +57,12 @@ static void close_query(struct read *x)
     x->n = x->at = 0;
 }
 
-static void read_free(struct read *x)
+static void read_free(void *state)
 {
+    struct read *x = state;
     close_query(x);
     pl__read_request_fini(&x->request);
     pl_columns_fini(&x->columns);
-    pl_buf_fini(&x->out);
     pl_buf_fini(&x->result);
     pl_buf_fini(&x->body);
     pl_buf_fini(&x->part);
@@ -219,12 +213,12 @@ static void frame(struct read *x)
         varint_field(&x->part, 2, x->q);
     }
     uint32_t crc = pl_crc32c(0, x->part.p, x->part.n);
-    pl_buf_varint(&x->out, x->part.n);
+    pl_buf_varint(x->out, x->part.n);
     for (int shift = 24; shift >= 0; shift -= 8) {
-        pl_buf_u8(&x->out, (uint8_t)(crc >> shift));
+        pl_buf_u8(x->out, (uint8_t)(crc >> shift));
     }
-    pl_buf_str(&x->out, pl_buf_view(&x->part));
-    x->out.failed |= x->body.failed || x->part.failed;
+    pl_buf_str(x->out, pl_buf_view(&x->part));
+    x->out->failed |= x->body.failed || x->part.failed;
 }
 
 static void chunks_of(struct read *x, pl_str labels)
@@ -287,135 +281,75 @@ static int read_series(struct read *x)
     return 0;
 }
 
-/* Until a piece is full, or all is out. */
-static int fill(struct read *x)
+/* Until a piece is full, or all is out: all of it where it is not streamed. */
+static int fill(struct pl_job *job)
 {
+    struct read *x = job->pieces.state;
+    bool streamed = x->request.streamed;
+    size_t full = job->out.n + PL__PIECE;
     int e = 0;
-    while (e >= 0 && x->q < x->request.n && !x->cancel &&
-           !(x->request.streamed && x->out.n >= PIECE_BYTES)) {
+    x->out = &job->out;
+    while (e >= 0 && x->q < x->request.n && !job->cancel && !(streamed && x->out->n >= full)) {
         if (!x->sel) {
             e = open_query(x);
         } else if (x->at < x->n) {
             e = read_series(x);
         } else {
             close_query(x);
-            if (!x->request.streamed) {
-                bytes_field(&x->out, 1, pl_buf_view(&x->result));
-                x->out.failed |= x->result.failed;
+            if (!streamed) {
+                bytes_field(x->out, 1, pl_buf_view(&x->result));
+                x->out->failed |= x->result.failed;
                 pl_buf_clear(&x->result);
             }
             x->q++;
         }
     }
-    x->done = e < 0 || x->q == x->request.n || x->cancel;
-    return e < 0 ? e : x->out.failed || x->body.failed ? PL_ENOMEM : 0;
+    e = e < 0 ? e : x->body.failed ? PL_ENOMEM : job->cancel ? PL_ECANCELED : 0;
+    return e < 0 ? e : x->q == x->request.n;
 }
 
-static void work(struct pl_task *task);
-
-static void next_piece(struct read *x)
+/* Half a frame: the client sees that this is not the end. */
+static void last_words(struct pl_job *job, int err)
 {
-    x->task.run = work;
-    if (!pl_pool_submit(x->api->conf.pool, &x->task)) {
-        if (x->begun) {
-            pl_http_reply_end(x->req);
-        } else {
-            pl_http_reply_text(x->req, 503, "shutting down\n");
-        }
-        read_free(x);
-    }
+    (void)err;
+    pl_buf_varint(&job->out, 1);
 }
 
-static void on_drained(struct pl_http_req *req) { next_piece(req->user); }
+static const struct pl__pieces_ops pieces = {
+    .fill = fill, .last_words = last_words, .free = read_free};
 
-static void refuse(struct read *x)
+static void refuse(struct pl_job *job, int status, const char *why)
 {
-    if (x->err == PL_ELIMIT) {
-        pl_http_reply_text(x->req, 400,
-                           "exceeded sample limit (--query-max-samples) or memory: "
-                           "accept STREAMED_XOR_CHUNKS, or ask for less\n");
-    } else {
-        pl_http_reply_text(x->req, 500, pl_err_text(x->err));
-    }
+    pl_buf_clear(&job->out);
+    pl_buf_z(&job->out, why);
+    pl_buf_u8(&job->out, '\n');
+    job->status = status;
+    job->content_type = "text/plain; charset=utf-8";
 }
 
-static void send_samples(struct read *x)
+static void pack(struct pl_job *job)
 {
     struct pl_buf packed = PL_BUF_INIT;
-    if (pl_snappy_encode(pl_buf_view(&x->out), &packed) < 0) {
-        pl_buf_fini(&packed);
-        pl_http_reply_text(x->req, 503, "out of memory\n");
-        return;
-    }
-    pl_http_reply_header(x->req, "Content-Encoding", PL_STR("snappy"));
-    pl_http_reply(x->req, 200, "application/x-protobuf", &packed);
+    int e = pl_snappy_encode(pl_buf_view(&job->out), &packed);
+    pl_buf_fini(&job->out);
+    job->out = packed;
+    job->out.failed |= e < 0;
+    job->snappy = true;
+    job->content_type = "application/x-protobuf";
 }
 
-/* On the loop: a piece is there. */
-static void send(struct pl_task *task)
+static void work(struct pl_job *job)
 {
-    struct read *x = (struct read *)task;
-    if (!x->begun && x->err < 0) {
-        refuse(x);
-        read_free(x);
-        return;
-    }
-    if (!x->request.streamed) {
-        send_samples(x);
-        read_free(x);
-        return;
-    }
-    if (!x->begun) {
-        pl_http_reply_begin(
-            x->req, 200, "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse");
-        x->begun = true;
-    }
-    if (x->err < 0) { /* half a frame: the client sees that this is not the end */
-        pl_buf_clear(&x->out);
-        pl_buf_varint(&x->out, 1);
-    }
-    bool sent = x->out.n == 0 || pl_http_reply_write(x->req, &x->out);
-    if (x->done || !sent) {
-        pl_http_reply_end(x->req);
-        read_free(x);
-    } else if (pl_http_reply_pending(x->req)) {
-        pl_http_reply_on_drained(x->req, on_drained);
-    } else {
-        next_piece(x);
-    }
-}
-
-static void work(struct pl_task *task)
-{
-    struct read *x = (struct read *)task;
-    x->err = fill(x);
-    x->task.run = send;
-    pl_loop_post(x->loop, &x->task);
-}
-
-static void on_abort(struct pl_http_req *req)
-{
-    struct read *x = req->user;
-    x->cancel = true;
-}
-
-void pl__ep_remote_read(struct pl_api *a, struct pl_http_req *req)
-{
-    struct read *x = calloc(1, sizeof(*x));
     struct pl_buf bytes = PL_BUF_INIT;
     char why[300] = "out of memory";
+    struct read *x = calloc(1, sizeof(*x));
     if (!x) {
-        pl_http_reply_text(req, 503, "out of memory\n");
+        refuse(job, 503, why);
         return;
     }
-    x->api = a;
-    x->req = req;
-    x->loop = req->loop;
-    if (!pl__tenant(a, req, false, &x->tenant)) {
-        free(x);
-        return;
-    }
-    int e = pl_snappy_decode(req->body, 16u << 20, &bytes);
+    x->api = job->api;
+    x->tenant = job->args.tenant;
+    int e = pl_snappy_decode(job->req->body, 16u << 20, &bytes);
     if (e < 0) {
         snprintf(why, sizeof(why),
                  "the body is not snappy (block format), or inflates to over 16 MB");
@@ -424,11 +358,28 @@ void pl__ep_remote_read(struct pl_api *a, struct pl_http_req *req)
     }
     pl_buf_fini(&bytes);
     if (e < 0) {
-        pl_http_reply_text(req, e == PL_ENOMEM ? 503 : 400, why);
+        refuse(job, e == PL_ENOMEM ? 503 : 400, why);
         free(x);
         return;
     }
-    req->user = x;
-    req->on_abort = on_abort;
-    next_piece(x);
+    bool streamed = x->request.streamed;
+    job->content_type = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
+    e = pl__pieces_first(job, &pieces, x, PL__PIECE);
+    if (e == PL_ELIMIT) {
+        refuse(job, 400,
+               "exceeded sample limit (--query-max-samples) or memory: "
+               "accept STREAMED_XOR_CHUNKS, or ask for less");
+    } else if (e < 0) {
+        refuse(job, 500, pl_err_text(e));
+    } else if (!streamed) {
+        pack(job);
+    }
+}
+
+void pl__ep_remote_read(struct pl_api *a, struct pl_http_req *req)
+{
+    struct pl_job_args with = {0};
+    if (pl__tenant(a, req, false, &with.tenant)) {
+        pl__job_start(a, req, a->conf.pool, false, work, &with);
+    }
 }

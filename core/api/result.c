@@ -1,4 +1,5 @@
-/* Results in Prometheus' JSON: {"resultType":..,"result":[..]}. Any thread. */
+/* Results in Prometheus' JSON: {"resultType":..,"result":[..]}; whole, or a piece at a time, which
+ * may end within a series. Any thread. */
 #include "core/api/internal.h"
 
 void pl__labels_json(struct pl_buf *out, pl_str canon)
@@ -68,14 +69,20 @@ static void histogram_point(struct pl_buf *out, int64_t t, const struct pl_histo
     pl_buf_z(out, any ? "]}]" : "}]");
 }
 
-/* The floats or the histograms of a series, under their keys. */
-static void points(struct pl_buf *out, const struct pl_result_series *s, bool matrix,
-                   bool histograms)
+/* The floats or the histograms of a series, under their keys, from where the cursor is.
+ * @return false: out is full */
+static bool points(struct pl_buf *out, const struct pl_result_series *s, bool matrix,
+                   bool histograms, struct pl__cursor *at, size_t full)
 {
-    bool any = false;
-    for (size_t i = 0; i < s->n; i++) {
+    bool any = at->any;
+    for (size_t i = at->point; i < s->n; i++) {
         if (pl_is_histogram(s->v[i]) != histograms) {
             continue;
+        }
+        if (out->n >= full) {
+            at->point = i;
+            at->any = any;
+            return false;
         }
         if (any) {
             pl_buf_u8(out, ',');
@@ -93,15 +100,29 @@ static void points(struct pl_buf *out, const struct pl_result_series *s, bool ma
     if (any && matrix) {
         pl_buf_u8(out, ']');
     }
+    at->point = 0;
+    at->any = false;
+    at->part++;
+    return true;
 }
 
-static void one_series(struct pl_buf *out, const struct pl_result_series *s, bool matrix)
+/* The series where the cursor is, or what is left of it. @return false: out is full */
+static bool one_series(struct pl_buf *out, const struct pl_result_series *s, bool matrix,
+                       struct pl__cursor *at, size_t full)
 {
-    pl_buf_z(out, "{\"metric\":");
-    pl__labels_json(out, s->labels);
-    points(out, s, matrix, false);
-    points(out, s, matrix, true);
+    enum { LABELS, FLOATS, HISTOGRAMS };
+    if (at->part == LABELS) {
+        pl_buf_z(out, "{\"metric\":");
+        pl__labels_json(out, s->labels);
+        at->part = FLOATS;
+    }
+    if ((at->part == FLOATS && !points(out, s, matrix, false, at, full)) ||
+        (at->part == HISTOGRAMS && !points(out, s, matrix, true, at, full))) {
+        return false;
+    }
     pl_buf_u8(out, '}');
+    at->part = LABELS;
+    return true;
 }
 
 /* more: one in words of our own, or NULL. */
@@ -189,9 +210,9 @@ static void stats_json(struct pl_buf *out, const struct pl_query_stats *s,
     pl_buf_fini(&tier);
 }
 
-void pl__result_json(struct pl_buf *out, const struct pl_result *r, const struct pl__shape *shape)
+/* What is before the series, or instead of them. */
+static void begin(struct pl_buf *out, const struct pl_result *r)
 {
-    size_t n = shape->limit && shape->limit < r->n ? (size_t)shape->limit : r->n;
     static const char *const types[] = {"scalar", "string", "vector", "matrix"};
     pl_buf_f(out,
              "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":", types[r->type]);
@@ -207,20 +228,45 @@ void pl__result_json(struct pl_buf *out, const struct pl_result *r, const struct
         pl_buf_u8(out, ']');
     } else {
         pl_buf_u8(out, '[');
-        for (size_t i = 0; i < n; i++) {
-            if (i) {
-                pl_buf_u8(out, ',');
-            }
-            one_series(out, &r->series[i], r->type == PL_VALUE_MATRIX);
+    }
+}
+
+bool pl__result_json_piece(struct pl_buf *out, const struct pl_result *r,
+                           const struct pl__shape *shape, struct pl__cursor *at, size_t full)
+{
+    size_t n = shape->limit && shape->limit < r->n ? (size_t)shape->limit : r->n;
+    bool list = r->type == PL_VALUE_VECTOR || r->type == PL_VALUE_MATRIX;
+    if (!at->begun) {
+        begin(out, r);
+        at->begun = true;
+    }
+    for (; list && at->series < n; at->series++) {
+        if (out->n >= full) {
+            return false;
         }
+        if (at->series && !at->part) {
+            pl_buf_u8(out, ',');
+        }
+        if (!one_series(out, &r->series[at->series], r->type == PL_VALUE_MATRIX, at, full)) {
+            return false;
+        }
+    }
+    if (list) {
         pl_buf_u8(out, ']');
     }
     if (shape->stats) {
         stats_json(out, &r->stats, shape);
     }
     pl_buf_u8(out, '}');
-    bool cut = n < r->n && (r->type == PL_VALUE_VECTOR || r->type == PL_VALUE_MATRIX);
+    bool cut = n < r->n && list;
     notes(out, "warnings", r->warnings, r->n_warnings, cut ? PL__TRUNCATED : NULL);
     notes(out, "infos", r->infos, r->n_infos, NULL);
     pl_buf_u8(out, '}');
+    return true;
+}
+
+void pl__result_json(struct pl_buf *out, const struct pl_result *r, const struct pl__shape *shape)
+{
+    struct pl__cursor at = {0};
+    pl__result_json_piece(out, r, shape, &at, SIZE_MAX);
 }

@@ -133,10 +133,10 @@ static void value_cell(struct pl_buf *out, double v)
     }
 }
 
-static void series(struct pl_buf *out, const struct pl_result *r, size_t n)
+/* The line of names; they are kept in the cursor. */
+static void heading(struct pl_buf *out, const struct pl_result *r, size_t n, struct pl__cursor *at)
 {
     struct columns c = {0};
-    struct pl_buf cells = PL_BUF_INIT;
     for (size_t i = 0; i < n; i++) {
         add_columns(&c, r->series[i].labels);
     }
@@ -145,32 +145,62 @@ static void series(struct pl_buf *out, const struct pl_result *r, size_t n)
         pl_buf_u8(out, ',');
     }
     pl_buf_z(out, "timestamp,value\n");
-    for (size_t i = 0; i < n; i++) {
-        const struct pl_result_series *s = &r->series[i];
+    out->failed |= c.failed;
+    at->column = c.name;
+    at->n_columns = c.n;
+}
+
+static bool series(struct pl_buf *out, const struct pl_result *r, size_t n, struct pl__cursor *at,
+                   size_t full)
+{
+    if (!at->begun) {
+        heading(out, r, n, at);
+        at->begun = true;
+    }
+    struct columns c = {.name = at->column, .n = at->n_columns};
+    struct pl_buf cells = PL_BUF_INIT;
+    for (; at->series < n && out->n < full; at->series += out->n < full) {
+        const struct pl_result_series *s = &r->series[at->series];
         pl_buf_clear(&cells);
         label_cells(&cells, &c, s->labels);
         if (c.n) {
             pl_buf_u8(&cells, ',');
         }
-        for (size_t k = 0; k < s->n; k++) {
+        for (; at->point < s->n && out->n < full; at->point++) {
             pl_buf_str(out, pl_buf_view(&cells));
-            time_cell(out, s->t[k]);
+            time_cell(out, s->t[at->point]);
             pl_buf_u8(out, ',');
-            value_cell(out, s->v[k]);
+            value_cell(out, s->v[at->point]);
             pl_buf_u8(out, '\n');
         }
+        if (out->n < full) {
+            at->point = 0;
+        }
     }
-    out->failed |= c.failed || cells.failed;
-    free(c.name);
+    out->failed |= cells.failed;
     pl_buf_fini(&cells);
+    return at->series >= n;
+}
+
+void pl__cursor_fini(struct pl__cursor *at)
+{
+    free(at->column);
+    *at = (struct pl__cursor){0};
 }
 
 void pl__result_csv(struct pl_buf *out, const struct pl_result *r, const struct pl__shape *shape)
 {
+    struct pl__cursor at = {0};
+    pl__result_csv_piece(out, r, shape, &at, SIZE_MAX);
+    pl__cursor_fini(&at);
+}
+
+bool pl__result_csv_piece(struct pl_buf *out, const struct pl_result *r,
+                          const struct pl__shape *shape, struct pl__cursor *at, size_t full)
+{
     size_t n = shape->limit && shape->limit < r->n ? (size_t)shape->limit : r->n;
     if (r->type == PL_VALUE_VECTOR || r->type == PL_VALUE_MATRIX) {
-        series(out, r, n);
-        return;
+        return series(out, r, n, at, full);
     }
     pl_buf_z(out, "timestamp,value\n");
     time_cell(out, r->t);
@@ -181,6 +211,7 @@ void pl__result_csv(struct pl_buf *out, const struct pl_result *r, const struct 
         value_cell(out, r->series[0].v[0]);
     }
     pl_buf_u8(out, '\n');
+    return true;
 }
 
 void pl__texts_csv(struct pl_buf *out, const char *heading, const pl_str *text, size_t n)

@@ -19,5 +19,13 @@ int pl_gzip_decode(pl_str src, size_t max, struct pl_buf *out); /* gzip and zlib
 int pl_deflate_decode(pl_str src, size_t max, struct pl_buf *out); /* zlib, or raw deflate */
 /** One gzip member. @param level 1 (fast) to 9 */
 int pl_gzip_encode(pl_str src, int level, struct pl_buf *out);
+
+/** One gzip member in pieces: what each call appends can be decoded as soon as it is there. The
+ * encoder belongs to one thread at a time. NULL: out of memory, or no such level. */
+struct pl_gzip *pl_gzip_new(int level);
+/** The next bytes; `last` ends the member, after which nothing may be added. */
+int pl_gzip_add(struct pl_gzip *z, pl_str src, bool last, struct pl_buf *out);
+void pl_gzip_free(struct pl_gzip *z);
+
 /** One frame with its content size. @param level 1 (fast) to 19 */
 int pl_zstd_encode(pl_str src, int level, struct pl_buf *out);

@@ -1,10 +1,12 @@
 /* Gzip (RFC 1952), zlib (RFC 1950) and raw deflate (RFC 1951) bodies, by zlib. */
 #include "core/codec/compress.h"
+#include <stdlib.h>
 #include <zlib.h>
 
 #define WINDOW_AUTO (15 + 32) /* gzip or zlib, told by the header */
 #define WINDOW_GZIP (15 + 16)
 #define WINDOW_RAW  (-15)
+#define ROOM_BYTES  ((size_t)64 << 10)
 #define STEP_MAX    (1u << 30) /* zlib counts in unsigned int */
 
 static int error_of(int z) { return z == Z_MEM_ERROR ? PL_ENOMEM : PL_ECORRUPT; }
@@ -121,4 +123,58 @@ int pl_gzip_encode(pl_str src, int level, struct pl_buf *out)
     }
     deflateEnd(&z);
     return rc;
+}
+
+struct pl_gzip {
+    z_stream z;
+    bool ended;
+};
+
+struct pl_gzip *pl_gzip_new(int level)
+{
+    struct pl_gzip *z = calloc(1, sizeof(*z));
+    if (z && (level < 1 || level > 9 ||
+              deflateInit2(&z->z, level, Z_DEFLATED, WINDOW_GZIP, 8, Z_DEFAULT_STRATEGY) != Z_OK)) {
+        free(z);
+        return NULL;
+    }
+    return z;
+}
+
+int pl_gzip_add(struct pl_gzip *gz, pl_str src, bool last, struct pl_buf *out)
+{
+    z_stream *z = &gz->z;
+    size_t before = out->n, left = src.n;
+    if (gz->ended) {
+        return PL_EINVAL;
+    }
+    if (src.n == 0 && !last) {
+        return 0; /* a second flush in a row would only add bytes */
+    }
+    z->next_in = (Bytef *)(uintptr_t)src.p;
+    z->avail_in = 0;
+    do {
+        if (z->avail_in == 0 && left > 0) {
+            z->avail_in = left < STEP_MAX ? (unsigned)left : STEP_MAX;
+            left -= z->avail_in;
+        }
+        z->next_out = pl_buf_reserve(out, ROOM_BYTES);
+        if (!z->next_out) {
+            out->n = before;
+            return PL_ENOMEM;
+        }
+        z->avail_out = (unsigned)ROOM_BYTES;
+        int s = deflate(z, left ? Z_NO_FLUSH : last ? Z_FINISH : Z_SYNC_FLUSH);
+        out->n += ROOM_BYTES - z->avail_out;
+        gz->ended = s == Z_STREAM_END;
+    } while (left || z->avail_in || z->avail_out == 0 || (last && !gz->ended));
+    return 0;
+}
+
+void pl_gzip_free(struct pl_gzip *z)
+{
+    if (z) {
+        deflateEnd(&z->z);
+        free(z);
+    }
 }

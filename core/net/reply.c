@@ -230,3 +230,14 @@ void pl_http_reply_end(struct pl_http_req *req)
     }
     done(r);
 }
+
+void pl_http_reply_abort(struct pl_http_req *req)
+{
+    struct pl__request *r = pl__request_of(req);
+    if (aborted(r)) {
+        pl__request_free(r);
+        return;
+    }
+    give_up(r);
+    done(r);
+}

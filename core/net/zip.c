@@ -61,6 +61,16 @@ bool pl__zip_wanted(const struct pl__request *r, pl_str type, size_t n)
            (r->extra.n == 0 || !memmem(r->extra.p, r->extra.n, "Content-Encoding:", 17));
 }
 
+bool pl_http_reply_zips(struct pl_http_req *req, const char *content_type)
+{
+    if (!pl__zip_wanted(pl__request_of(req), pl_str_c(content_type), SIZE_MAX)) {
+        return false;
+    }
+    pl_http_reply_header(req, "Vary", PL_STR("Accept-Encoding"));
+    pl_http_reply_header(req, "Content-Encoding", PL_STR("gzip"));
+    return true;
+}
+
 static void answer(struct pl__request *r, int status, pl_str type, struct pl_buf *body,
                    struct pl_buf *zipped, int result)
 {

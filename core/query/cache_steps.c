@@ -393,6 +393,17 @@ static int give_notes(const struct request *q, const struct steps *s, struct pl_
     return 0;
 }
 
+/** A result that was not computed counts as one that was. */
+static int charge(const struct request *q, struct pl_result *out)
+{
+    struct pl_query_budget *all = q->c->budget;
+    out->budget = all;
+    out->charged = out->arena.used;
+    return all && atomic_fetch_add(&all->used, out->charged) + out->charged > all->max_bytes
+               ? PL_EAGAIN /* the error gets its words when it is computed */
+               : 0;
+}
+
 /** The request's steps of s, which has them all. */
 static int give(const struct request *q, const struct steps *s, struct pl_result *out)
 {
@@ -434,7 +445,8 @@ static int give(const struct request *q, const struct steps *s, struct pl_result
         }
         series->n = n, series->t = t, series->v = v;
     }
-    return give_notes(q, s, out);
+    int err = give_notes(q, s, out);
+    return err < 0 ? err : charge(q, out);
 }
 
 /* ------------------------------------------------------------------ a request */

@@ -144,6 +144,14 @@ void pl__uncharge(struct pl__exec *ex, size_t bytes)
     }
 }
 
+int pl__charge_result(struct pl__exec *ex, struct pl_result *r)
+{
+    size_t more = r->arena.used - r->charged;
+    int e = pl__charge(ex, more);
+    r->charged += e < 0 ? 0 : more;
+    return e;
+}
+
 void *pl__values_new(struct pl__exec *ex, size_t n, size_t size, int *err)
 {
     *err = n > SIZE_MAX / 2 / size ? PL_ELIMIT : pl__charge(ex, n * size);

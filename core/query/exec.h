@@ -93,6 +93,8 @@ void pl__note_quantile(struct pl__exec *ex, const struct pl_expr *e, double q);
 int pl__tick(struct pl__exec *ex);
 /** Account for values; PL_ELIMIT over the query's budget, PL_EBUSY over that of all. Any thread. */
 int pl__charge(struct pl__exec *ex, size_t bytes);
+/** Charge what the result's arena has come to. The same errors. */
+int pl__charge_result(struct pl__exec *ex, struct pl_result *r);
 void pl__uncharge(struct pl__exec *ex, size_t bytes);
 void *pl__values_new(struct pl__exec *ex, size_t n, size_t size, int *err); /* malloc, accounted */
 void pl__values_free(struct pl__exec *ex, void *p, size_t n, size_t size);

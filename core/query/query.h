@@ -117,6 +117,8 @@ struct pl_result {
     struct pl_query_reads reads;
     bool damaged; /* samples that cannot be read were left out */
     struct pl_arena arena;
+    struct pl_query_budget *budget; /* of the query, if it had one: the arena's bytes are charged */
+    size_t charged;                 /* to it until pl_result_fini */
 };
 void pl_result_fini(struct pl_result *r);
 

@@ -9,11 +9,18 @@
 #define POINTS_MAX  11000 /* of a series, as in Prometheus */
 #define LOOKBACK_MS 300000
 #define TIME_MAX    800000000000000000ll
+#define CHARGE_STEP ((size_t)64 << 10) /* of a result, charged at once */
 
 static int by_labels(const void *a, const void *b)
 {
     const struct pl_result_series *x = a, *y = b;
     return pl__labels_cmp(x->labels, y->labels);
+}
+
+/** Charge a result that grows, now and then. */
+static int charge_some(struct pl__exec *ex, struct pl_result *r)
+{
+    return r->arena.used - r->charged < CHARGE_STEP ? 0 : pl__charge_result(ex, r);
 }
 
 /** Histograms of a result are its own. */
@@ -80,6 +87,10 @@ static int shape_rows(struct pl__exec *ex, const struct pl__frame *f, const stru
         if (r->hist && own_histograms(a, v, n) < 0) {
             return pl__error_code(ex, PL_ENOMEM, 0);
         }
+        int err = charge_some(ex, out);
+        if (err < 0) {
+            return pl__error_code(ex, err, 0);
+        }
     }
     return 0;
 }
@@ -134,6 +145,7 @@ static int shape_matrix(struct pl__exec *ex, const struct pl__frame *f, struct p
         w.queryable += e->kind == PL__SELECTOR ? w.col.n : 0;
         pl__count_held(ex, w.col.n);
         err = w.hist_cols && s->n ? own_histograms(&out->arena, v, s->n) : 0;
+        err = err < 0 ? err : charge_some(ex, out);
     }
     pl__worker_fini(&w);
     pl__count_repeat(ex, before, 1);
@@ -279,6 +291,9 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         e = pl__error_code(&ex, PL_ENOMEM, 0);
     }
     pl__counts_fini(&ex.counts);
+    int charged = e < 0 ? e : pl__charge_result(&ex, out);
+    e = charged < 0 && e >= 0 ? pl__error_code(&ex, charged, 0) : e;
+    out->budget = c->budget;
     out->damaged = ex.damaged;
     pl__reads_of(ast.root, f.start, f.end, ex.lookback_ms, &out->reads);
     out->stats.exec_ns = pl_mono_ns(clock) - t0 - out->stats.parse_ns;
@@ -288,7 +303,7 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
     out->stats.series = ex.series;
     out->stats.tier_ms = ex.tier_ms;
     out->reads.known = out->reads.known && !ex.tier_gone; /* buckets reach beyond the windows */
-    pl__uncharge(&ex, ex.memory);                         /* labels */
+    pl__uncharge(&ex, ex.memory - out->charged);          /* labels; what remains is the result's */
     while (ex.bufs) {
         struct pl__labelbuf *next = ex.bufs->next;
         pl_buf_fini(&ex.bufs->buf);
@@ -376,5 +391,8 @@ int pl_source_explain(const struct pl_query_conf *c, const struct pl_source *src
 void pl_result_fini(struct pl_result *r)
 {
     pl_arena_fini(&r->arena);
+    if (r->budget) {
+        r->budget->used -= r->charged;
+    }
     *r = (struct pl_result){0};
 }

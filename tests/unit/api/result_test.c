@@ -132,6 +132,57 @@ static void an_empty_result_and_notes_are_said(void **state)
                     "\"warnings\":[\"one\",\"two\"],\"infos\":[\"three\"]}");
 }
 
+static void pieces_of_any_size_are_the_whole(void **state)
+{
+    static const int64_t t[] = {1000, 2000, 3000, 4000};
+    struct pl_hspan span = {0, 1};
+    double one = 3;
+    struct pl_histogram h = {
+        .count = 3, .sum = 4, .pos = {.spans = &span, .n_spans = 1, .count = &one, .n = 1}};
+    double mixed[] = {1, pl_histogram_boxed(&h), 2.5, pl_histogram_boxed(&h)}, v[] = {0.1, 2, 3, 4};
+    pl_str warning = PL_STR("w");
+    struct pl_buf a = PL_BUF_INIT, whole = PL_BUF_INIT;
+    canon(&a);
+    struct pl_result_series s[] = {{pl_buf_view(&a), 4, t, mixed},
+                                   {{0}, 3, t, v},
+                                   {pl_buf_view(&a), 1, t, mixed + 1},
+                                   {{0}, 4, t, v}};
+    struct pl__shape shapes[] = {{0}, {.limit = 2}, {.stats = PL__STATS_SOME}};
+    (void)state;
+    for (size_t k = 0; k < 6; k++) {
+        const struct pl__shape *shape = &shapes[k / 2];
+        struct pl_result r = {.type = k % 2 ? PL_VALUE_MATRIX : PL_VALUE_VECTOR,
+                              .series = s,
+                              .n = 4,
+                              .warnings = &warning,
+                              .n_warnings = 1};
+        for (size_t i = 0; i < 4 && k % 2 == 0; i++) {
+            s[i].n = 1;
+        }
+        for (size_t i = 0; i < 4 && k % 2; i++) {
+            s[i].n = 4 - (i == 1) - 3 * (i == 2);
+        }
+        pl_buf_clear(&whole);
+        pl__result_json(&whole, &r, shape);
+        for (size_t size = 1; size < whole.n + 2; size++) {
+            struct pl_buf out = PL_BUF_INIT;
+            struct pl__cursor at = {0};
+            size_t before, pieces = 1;
+            do {
+                before = out.n;
+                pieces++;
+            } while (!pl__result_json_piece(&out, &r, shape, &at, out.n + size) && out.n > before);
+            pl__cursor_fini(&at);
+            assert_int_equal(out.n, whole.n);
+            assert_memory_equal(out.p, whole.p, whole.n);
+            assert_true(size > 1 || pieces > 4);
+            pl_buf_fini(&out);
+        }
+    }
+    pl_buf_fini(&a);
+    pl_buf_fini(&whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +192,7 @@ int main(void)
         cmocka_unit_test(a_vector_has_a_value_and_a_matrix_values),
         cmocka_unit_test(histograms_stand_under_a_key_of_their_own),
         cmocka_unit_test(an_empty_result_and_notes_are_said),
+        cmocka_unit_test(pieces_of_any_size_are_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

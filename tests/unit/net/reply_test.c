@@ -33,6 +33,22 @@ static void on_request(void *ctx, struct pl_http_req *req)
             pl_http_reply_write(req, &b);
         }
         pl_http_reply_end(req);
+    } else if (pl_str_eq(req->path, PL_STR("/zipped"))) {
+        struct pl_gzip *z = pl_http_reply_zips(req, "text/plain") ? pl_gzip_new(1) : NULL;
+        assert_int_equal(pl_http_reply_begin(req, 200, "text/plain"), 0);
+        for (int i = 0; i < 3; i++) {
+            pl_str part = PL_STR("part\n");
+            assert_int_equal(z ? pl_gzip_add(z, part, i == 2, &b) : 0, 0);
+            pl_buf_str(&b, z ? PL_STR_NULL : part);
+            pl_http_reply_write(req, &b);
+        }
+        pl_gzip_free(z);
+        pl_http_reply_end(req);
+    } else if (pl_str_eq(req->path, PL_STR("/cut"))) {
+        assert_int_equal(pl_http_reply_begin(req, 200, "text/plain"), 0);
+        pl_buf_z(&b, "part\n");
+        pl_http_reply_write(req, &b);
+        pl_http_reply_abort(req);
     } else {
         pl_http_reply_text(req, 404, "no such thing");
     }
@@ -172,6 +188,52 @@ static void a_stream_is_chunked_in_1_1_and_ends_with_the_connection_in_1_0(void 
     pl_buf_fini(&b);
 }
 
+/* An answer in HTTP/1.0: the body is what comes behind the head. */
+static pl_str ask_1_0(const char *request, struct pl_buf *b)
+{
+    int fd = dial(S.bound);
+    pl_buf_clear(b);
+    send_z(fd, request);
+    receive_to_end(fd, b);
+    close(fd);
+    const char *end = memmem(b->p, b->n, "\r\n\r\n", 4);
+    assert_non_null(end);
+    size_t n = (size_t)(end + 4 - (char *)b->p);
+    assert_true(n < sizeof(head));
+    memcpy(head, b->p, n);
+    head[n] = 0;
+    return pl_str_mem(end + 4, b->n - n);
+}
+
+static void a_stream_is_one_gzip_member_for_who_takes_it(void **state)
+{
+    struct pl_buf b = PL_BUF_INIT, plain = PL_BUF_INIT;
+    (void)state;
+    pl_str got = ask_1_0("GET /zipped HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n", &b);
+    assert_non_null(strstr(head, "\r\nContent-Encoding: gzip\r\n"));
+    assert_non_null(strstr(head, "\r\nVary: Accept-Encoding\r\n"));
+    assert_int_equal(pl_gzip_decode(got, 100, &plain), 0);
+    assert_true(pl_str_eq(pl_buf_view(&plain), PL_STR("part\npart\npart\n")));
+    got = ask_1_0("GET /zipped HTTP/1.0\r\nAccept-Encoding: gzip;q=0\r\n\r\n", &b);
+    assert_null(strstr(head, "Content-Encoding"));
+    assert_true(pl_str_eq(got, PL_STR("part\npart\npart\n")));
+    pl_buf_fini(&plain);
+    pl_buf_fini(&b);
+}
+
+static void a_stream_that_is_cut_has_no_last_chunk(void **state)
+{
+    struct pl_buf b = PL_BUF_INIT;
+    (void)state;
+    int fd = dial(S.bound);
+    send_z(fd, "GET /cut HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\n");
+    receive_to_end(fd, &b);
+    assert_null(strstr((char *)b.p, "\r\n0\r\n"));
+    assert_null(strstr((char *)b.p, "204"));
+    close(fd);
+    pl_buf_fini(&b);
+}
+
 static void http_1_0_closes_unless_keep_alive_is_asked_for(void **state)
 {
     struct pl_buf b = PL_BUF_INIT;
@@ -255,6 +317,8 @@ int main(void)
         cmocka_unit_test(pipelined_requests_are_answered_in_their_order),
         cmocka_unit_test(a_large_reply_arrives_whole_behind_small_ones),
         cmocka_unit_test(a_stream_is_chunked_in_1_1_and_ends_with_the_connection_in_1_0),
+        cmocka_unit_test(a_stream_is_one_gzip_member_for_who_takes_it),
+        cmocka_unit_test(a_stream_that_is_cut_has_no_last_chunk),
         cmocka_unit_test(http_1_0_closes_unless_keep_alive_is_asked_for),
         cmocka_unit_test(text_is_zipped_for_those_who_take_it),
         cmocka_unit_test(a_reply_on_the_zipping_thread_keeps_its_place),
