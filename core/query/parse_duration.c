@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#define SECONDS_MAX 9223372036.854775808 /* 2^63 ns */
+#define SECONDS_MAX 9223372036.854775808 /* 2^63 ns: all durations are less */
 
 bool pl__tok_is_duration(const struct pl__token *t)
 {
@@ -60,7 +60,7 @@ static struct pl__dur *parse_literal(struct pl__parser *p)
         return NULL;
     }
     d->end = p->last_end;
-    if (d->v > SECONDS_MAX || d->v < -SECONDS_MAX) {
+    if (!(d->v < SECONDS_MAX && d->v > -SECONDS_MAX)) {
         return pl__fail(p, PL_EPARSE, d->at, "duration out of range");
     }
     return d;
@@ -343,7 +343,7 @@ static bool resolve(const struct times *t, const struct pl__dur *d, bool positiv
                  d->at, d->end);
         return false;
     }
-    if (!(v <= SECONDS_MAX && v >= -SECONDS_MAX)) {
+    if (!(v < SECONDS_MAX && v > -SECONDS_MAX)) {
         t->err->at = d->at;
         t->err->code = PL_EINVAL;
         snprintf(t->err->text, sizeof t->err->text, "%zu:%zu: duration is out of range", d->at,

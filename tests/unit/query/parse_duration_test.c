@@ -52,6 +52,13 @@ TEST(what_is_not_positive_is_an_error_with_its_place)
     assert_string_equal(error.text, "2:7: duration is out of range");
 }
 
+TEST(durations_are_less_than_2_to_the_63_nanoseconds)
+{
+    assert_int_equal(range_of("m[9223372036s]"), 9223372036000);
+    assert_int_equal(range_of("m[9223372036.854775808]"), PL_EPARSE);
+    assert_int_equal(range_of("m[2^63/10^9]"), PL_EINVAL);
+}
+
 TEST(deep_durations_are_an_error_and_not_a_crash)
 {
     struct pl_buf b = PL_BUF_INIT;
@@ -78,6 +85,7 @@ int main(void)
         cmocka_unit_test(arithmetic_binds_as_in_expressions),
         cmocka_unit_test(the_query_gives_step_and_range),
         cmocka_unit_test(what_is_not_positive_is_an_error_with_its_place),
+        cmocka_unit_test(durations_are_less_than_2_to_the_63_nanoseconds),
         cmocka_unit_test(deep_durations_are_an_error_and_not_a_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
