@@ -258,6 +258,11 @@ int pl__durations_resolve(struct pl_expr *root, int64_t start, int64_t end, int6
 const char *pl__type_text(enum pl__type t); /* "vector" */
 const char *pl__type_doc(enum pl__type t);  /* "instant vector" */
 
+/** Of a range vector: a range selector or a subquery. */
+static inline int64_t pl__range_ms(const struct pl_expr *e)
+{
+    return e->kind == PL__SUBQUERY ? e->sub.range_ms : e->sel.range_ms;
+}
 /** Behind the parentheses. */
 static inline struct pl_expr *pl__unparen(struct pl_expr *e)
 {

@@ -279,6 +279,12 @@ enum pl__range {
 };
 /** An info where floats came of series i whose name is not a counter's. Any thread. */
 void pl__note_counter(const struct pl__rows *r, struct pl__worker *w, size_t i, const double *row);
+#define PL__RANGE_SCALARS 3
+/** The arguments of a function of range vectors: the last one, and the values of the scalars in
+ *  order (at most PL__RANGE_SCALARS). PL_EINVAL of an anchored or smoothed range that the
+ *  function does not go with. */
+int pl__range_args(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                   struct pl_expr **range, const double **p);
 /** The range function of an enum pl__range. */
 pl__range_fn pl__range_of(int which);
 /** The same over anchored or smoothed ranges; NULL: it has none. fn_edges.c */

@@ -132,25 +132,21 @@ static int match(struct correlate *c, struct pl_expr *e)
     return err;
 }
 
-static int64_t *range_of(struct pl_expr *e)
-{
-    return e->kind == PL__SUBQUERY ? &e->sub.range_ms : &e->sel.range_ms;
-}
-
 /** Columns of both sides; those of b reach back by the lag and the lookback. */
 static int open_both(struct correlate *c, struct pl_expr *e)
 {
-    struct pl_expr *a = pl__unparen(e->call.args[0]), b = *pl__unparen(e->call.args[1]);
+    struct pl_expr *a = pl__unparen(e->call.args[0]), *second, b;
     struct pl__refs refs;
     const double *lag = NULL;
-    c->range_ms = *range_of(a);
-    if (*range_of(&b) != c->range_ms) {
-        return pl__error(c->ex, PL_EINVAL, e->call.args[1]->at,
-                         "both ranges of correlate() must be the same");
-    }
-    int err = e->call.n > 2 ? pl__eval_scalar(c->ex, c->f, e->call.args[2], &lag) : 0;
+    int err = pl__range_args(c->ex, c->f, e, &second, &lag);
     if (err < 0) {
         return err;
+    }
+    b = *second;
+    c->range_ms = pl__range_ms(a);
+    if (pl__range_ms(&b) != c->range_ms) {
+        return pl__error(c->ex, PL_EINVAL, e->call.args[1]->at,
+                         "both ranges of correlate() must be the same");
     }
     double seconds = lag && c->f->n ? lag[0] : 0;
     if (!(seconds >= 0 && seconds < 1e10)) {
@@ -158,7 +154,7 @@ static int open_both(struct correlate *c, struct pl_expr *e)
                          "the lag of correlate() must not be negative: swap the arguments");
     }
     c->lag_ms = (int64_t)(seconds * 1000);
-    *range_of(&b) += c->lag_ms + c->ex->lookback_ms;
+    *(b.kind == PL__SUBQUERY ? &b.sub.range_ms : &b.sel.range_ms) += c->lag_ms + c->ex->lookback_ms;
     err = pl__cols_open(c->ex, c->f, a, &c->a, &c->refs);
     return err < 0 ? err : pl__cols_open(c->ex, c->f, &b, &c->b, &refs);
 }

@@ -193,17 +193,9 @@ int pl__fn_ext_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
 int pl__ext_range_rows(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                        pl__range_fn fn, struct pl__rows *out)
 {
-    struct pl_expr *range_arg = NULL;
-    const double *p[3] = {NULL, NULL, NULL};
-    int err = 0, n_params = 0;
-    for (size_t i = 0; i < e->call.n && err >= 0; i++) {
-        struct pl_expr *arg = e->call.args[i];
-        if (arg->type == PL__TYPE_MATRIX) {
-            range_arg = pl__unparen(arg);
-        } else if (arg->type == PL__TYPE_SCALAR) {
-            err = pl__eval_scalar(ex, f, arg, &p[n_params++]);
-        }
-    }
+    struct pl_expr *range = NULL;
+    const double *p[PL__RANGE_SCALARS] = {NULL};
+    int err = pl__range_args(ex, f, e, &range, p);
     if (err < 0) {
         return err;
     }
@@ -216,10 +208,9 @@ int pl__ext_range_rows(struct pl__exec *ex, const struct pl__frame *f, struct pl
         .p1 = p[0],
         .p2 = p[1],
         .p3 = p[2],
-        .range_ms =
-            range_arg->kind == PL__SUBQUERY ? range_arg->sub.range_ms : range_arg->sel.range_ms,
+        .range_ms = pl__range_ms(range),
     };
-    err = pl__cols_open(ex, f, range_arg, &out->cols, &out->refs);
+    err = pl__cols_open(ex, f, range, &out->cols, &out->refs);
     if (err < 0) {
         return err;
     }

@@ -54,18 +54,8 @@ static void quantile_over_time(const struct pl__windows *w, double *out)
 static void mad_over_time(const struct pl__windows *w, double *out)
 {
     for (size_t s = 0; s < w->w.n; s++) {
-        size_t n = w->hi[s] - w->lo[s];
-        const double *v = w->v + w->lo[s];
-        if (n == 0) {
-            out[s] = PL_ABSENT;
-            continue;
-        }
-        memcpy(w->scratch, v, n * sizeof *v);
-        double median = pl_quantile(0.5, w->scratch, n);
-        for (size_t i = 0; i < n; i++) {
-            w->scratch[i] = fabs(v[i] - median);
-        }
-        out[s] = pl_quantile(0.5, w->scratch, n);
+        size_t lo = w->lo[s], n = w->hi[s] - lo;
+        out[s] = n ? pl_mad(w->v + lo, n, w->scratch) : PL_ABSENT;
     }
 }
 
@@ -217,11 +207,17 @@ static int check_factors(struct pl__exec *ex, const struct pl__frame *f, struct 
     return 0;
 }
 
+static enum pl__edges edges_of(const struct pl_expr *range)
+{
+    return range->kind == PL__SELECTOR ? range->sel.edges : PL__EDGES_PLAIN;
+}
+
 /** anchored and smoothed go with a few functions only. */
 static int check_edges(struct pl__exec *ex, const struct pl_expr *e, const struct pl_expr *range)
 {
-    enum pl__edges edges = range->kind == PL__SELECTOR ? range->sel.edges : PL__EDGES_PLAIN;
-    if (!edges || pl__range_edges(e->call.fn->which, edges)) {
+    enum pl__edges edges = edges_of(range);
+    bool known = e->call.fn->eval == pl__fn_range; /* `which` of others is another thing */
+    if (!edges || (known && pl__range_edges(e->call.fn->which, edges))) {
         return 0;
     }
     bool anchored = edges == PL__EDGES_ANCHORED;
@@ -264,26 +260,32 @@ void pl__note_counter(const struct pl__rows *r, struct pl__worker *w, size_t i, 
     }
 }
 
+int pl__range_args(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                   struct pl_expr **range, const double **p)
+{
+    int err = 0;
+    for (size_t i = 0; i < e->call.n && err >= 0; i++) {
+        struct pl_expr *arg = e->call.args[i];
+        if (arg->type == PL__TYPE_MATRIX) {
+            *range = pl__unparen(arg);
+            err = check_edges(ex, e, *range);
+        } else if (arg->type == PL__TYPE_SCALAR) {
+            err = pl__eval_scalar(ex, f, arg, p++);
+        }
+    }
+    return err;
+}
+
 int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
                  struct pl__rows *out)
 {
     struct pl_expr *range = NULL;
-    const double *p[2] = {NULL, NULL};
-    int err = 0, n_params = 0;
-    for (size_t i = 0; i < e->call.n && err >= 0; i++) {
-        if (e->call.args[i]->type == PL__TYPE_MATRIX) {
-            range = pl__unparen(e->call.args[i]);
-        } else {
-            err = pl__eval_scalar(ex, f, e->call.args[i], &p[n_params++]);
-        }
-    }
+    const double *p[PL__RANGE_SCALARS] = {NULL};
+    int err = pl__range_args(ex, f, e, &range, p);
     if (err < 0) {
         return err;
     }
-    if ((err = check_edges(ex, e, range)) < 0) {
-        return err;
-    }
-    enum pl__edges edges = range->kind == PL__SELECTOR ? range->sel.edges : PL__EDGES_PLAIN;
+    enum pl__edges edges = edges_of(range);
     *out = (struct pl__rows){
         .steps = f->n,
         .range =
@@ -298,7 +300,7 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
         .p1 = p[0],
         .p2 = p[1],
         .p1_same = true,
-        .range_ms = range->kind == PL__SUBQUERY ? range->sub.range_ms : range->sel.range_ms,
+        .range_ms = pl__range_ms(range),
     };
     static const int rates[] = {[PL__RANGE_RATE] = PL_RATE + 1,
                                 [PL__RANGE_INCREASE] = PL_INCREASE + 1,

@@ -106,10 +106,11 @@ int pl__fn_absent(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr
         r = (struct pl__rows){
             .steps = f->n,
             .range = pl__range_of(PL__RANGE_PRESENT_OVER_TIME),
-            .range_ms = arg->kind == PL__SUBQUERY ? arg->sub.range_ms : arg->sel.range_ms,
+            .which = PL__RANGE_PRESENT_OVER_TIME,
+            .range_ms = pl__range_ms(arg),
         };
-        r.which = PL__RANGE_PRESENT_OVER_TIME;
-        err = pl__cols_open(ex, f, arg, &r.cols, &r.refs);
+        err = pl__range_args(ex, f, e, &arg, NULL);
+        err = err < 0 ? err : pl__cols_open(ex, f, arg, &r.cols, &r.refs);
         r.n = r.cols.n;
         r.labels = r.cols.labels;
     } else {
