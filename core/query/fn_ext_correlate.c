@@ -16,7 +16,8 @@ struct correlate {
     struct pl__cols a, b;
     struct pl__refs refs;
     int64_t range_ms, lag_ms;
-    size_t *other; /* series of b for each of a; SIZE_MAX: none */
+    int64_t shift_ms; /* times of a less those of b: another offset, another @ */
+    size_t *other;    /* series of b for each of a; SIZE_MAX: none */
     struct pl__rows *out;
 };
 
@@ -38,7 +39,7 @@ static size_t pair(const struct correlate *c, const struct pl_columns *a,
 {
     size_t n = 0, k = 0;
     for (size_t i = 0; i < a->n; i++) {
-        int64_t at = a->t[i] - c->lag_ms;
+        int64_t at = a->t[i] - c->shift_ms - c->lag_ms;
         while (k < b->n && b->t[k] <= at) {
             k++;
         }
@@ -156,7 +157,13 @@ static int open_both(struct correlate *c, struct pl_expr *e)
     c->lag_ms = (int64_t)(seconds * 1000);
     *(b.kind == PL__SUBQUERY ? &b.sub.range_ms : &b.sel.range_ms) += c->lag_ms + c->ex->lookback_ms;
     err = pl__cols_open(c->ex, c->f, a, &c->a, &c->refs);
-    return err < 0 ? err : pl__cols_open(c->ex, c->f, &b, &c->b, &refs);
+    err = err < 0 ? err : pl__cols_open(c->ex, c->f, &b, &c->b, &refs);
+    if (err >= 0 && refs.step != c->refs.step && c->f->n > 1) {
+        err = pl__error(c->ex, PL_EINVAL, e->call.args[1]->at,
+                        "both ranges of correlate() must move with the step, or neither");
+    }
+    c->shift_ms = err < 0 ? 0 : c->refs.ref0 - refs.ref0;
+    return err;
 }
 
 int pl__fn_ext_correlate(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
