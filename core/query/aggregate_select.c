@@ -373,9 +373,8 @@ static int quantile(struct pl__exec *ex, const struct pl_expr *e, struct pl__row
     err = pl__group_marks(ex, r, &e->agg.by, e->agg.without, g->group, out);
     double *v = err < 0 ? NULL : pl__values_new(ex, most * BLOCK, sizeof *v, &err);
     for (size_t i = 0; i < g->n && v && err >= 0; i++) {
-        err = pl__tick(ex);
         out->labels[i] = g->labels[i];
-        for (size_t s0 = 0; s0 < r->steps; s0 += BLOCK) {
+        for (size_t s0 = 0; s0 < r->steps && err >= 0; s0 += BLOCK) {
             size_t block = r->steps - s0 < BLOCK ? r->steps - s0 : BLOCK, n[BLOCK] = {0};
             for (size_t m = g->first[i]; m < g->first[i + 1]; m++) {
                 const double *row = r->v + g->row[m] * r->steps + s0;
@@ -388,6 +387,7 @@ static int quantile(struct pl__exec *ex, const struct pl_expr *e, struct pl__row
                 out->v[i * r->steps + s0 + s] =
                     n[s] ? pl_quantile(p[s0 + s], v + s * most, n[s]) : PL_ABSENT;
             }
+            err = pl__tick(ex);
         }
     }
     pl__values_free(ex, v, most * BLOCK, sizeof *v);

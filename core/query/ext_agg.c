@@ -49,19 +49,23 @@ static double value(const struct agg *a, size_t n)
     }
 }
 
-static void values(const struct agg *a, double *out)
+static int values(const struct agg *a, double *out)
 {
-    for (size_t s = 0; s < a->r->steps; s++) {
+    int err = 0;
+    for (size_t s = 0; s < a->r->steps && err >= 0; s++) {
         size_t n = gather(a, s);
         out[s] = n ? value(a, n) : PL_ABSENT;
+        err = pl__tick(a->ex);
     }
+    return err;
 }
 
 /** share, zscore: in place. */
-static void relate(const struct agg *a)
+static int relate(const struct agg *a)
 {
     bool share = a->e->agg.op == PL__AGG_SHARE;
-    for (size_t s = 0; s < a->r->steps; s++) {
+    int err = 0;
+    for (size_t s = 0; s < a->r->steps && err >= 0; s++) {
         size_t n = gather(a, s), k = 0;
         for (size_t i = 0; i < n; i++) { /* of a share only what is not negative counts */
             a->x[k] = a->x[i];
@@ -73,7 +77,9 @@ static void relate(const struct agg *a)
             double *v = &a->r->v[a->member[m] * a->r->steps + s];
             *v = !pl__is_float(*v) || (share && !(*v >= 0)) ? PL_ABSENT : (*v - mean) / scale;
         }
+        err = pl__tick(a->ex);
     }
+    return err;
 }
 
 /* ------------------------------------------------------------------ series of a group */
@@ -144,11 +150,12 @@ static int choose(const struct agg *a, double k)
     int err = 0;
     struct scored *list = pl__values_new(a->ex, a->n, sizeof *list, &err);
     double *median = list ? pl__values_new(a->ex, steps, sizeof *median, &err) : NULL;
-    for (size_t s = 0; median && s < steps && a->e->agg.op == PL__AGG_OUTLIERSK; s++) {
+    for (size_t s = 0; s < steps && err >= 0 && a->e->agg.op == PL__AGG_OUTLIERSK; s++) {
         size_t n = gather(a, s);
         median[s] = n ? pl_quantile(0.5, a->x, n) : PL_ABSENT;
+        err = pl__tick(a->ex);
     }
-    for (size_t m = 0; median && m < a->n && err >= 0; m++) {
+    for (size_t m = 0; m < a->n && err >= 0; m++) {
         uint32_t row = a->member[m];
         double v = score(a, row, a->e->agg.op == PL__AGG_OUTLIERSK ? median : NULL);
         list[m] = (struct scored){v, a->r->labels[row], row, a->e->agg.op < PL__AGG_BOTTOMK_AVG};
@@ -213,13 +220,12 @@ static int aggregate(struct pl__exec *ex, struct pl_expr *e, struct pl__rows *r,
         a.scratch = a.x + r->n;
         a.member = member + first[g];
         a.n = first[g + 1] - first[g];
-        err = pl__tick(ex);
-        if (shrinks && err >= 0) {
+        if (shrinks) {
             out->labels[g] = labels[g];
-            values(&a, out->v + g * r->steps);
-        } else if (err >= 0 && e->agg.op <= PL__AGG_ZSCORE && e->agg.op != PL__AGG_ANY) {
-            relate(&a);
-        } else if (err >= 0) {
+            err = values(&a, out->v + g * r->steps);
+        } else if (e->agg.op <= PL__AGG_ZSCORE && e->agg.op != PL__AGG_ANY) {
+            err = relate(&a);
+        } else {
             err = choose(&a, k);
         }
         if (err < 0 && shrinks) {

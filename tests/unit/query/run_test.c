@@ -170,6 +170,40 @@ TEST(a_query_ends_at_its_deadline)
     }
 }
 
+static int64_t asked;
+
+static int64_t count_asked(void *ctx)
+{
+    (void)ctx;
+    return ++asked;
+}
+
+/* The series of all of m are one group: work on a group must not run on to its end. */
+TEST(the_deadline_is_looked_at_within_large_groups)
+{
+    static const char *const of_groups[] = {
+        "median(m)", "mode(m)", "share(m)", "zscore(m)", "outliersk(3, m)", "quantile(0.5, m)",
+    };
+    const struct pl_clock clock = {count_asked, count_asked, NULL};
+    struct pl_query_conf c = conf();
+    c.clock = &clock;
+    c.deadline_mono_ns = INT64_MAX;
+    for (size_t i = 0; i < sizeof of_groups / sizeof *of_groups; i++) {
+        struct pl_result r;
+        asked = 0;
+        assert_int_equal(range(&c, "m", &r), 0);
+        int64_t reading = asked;
+        pl_result_fini(&r);
+        asked = 0;
+        assert_int_equal(range(&c, of_groups[i], &r), 0);
+        if (asked < reading + 50 / 8) {
+            fail_msg("%s: looked %lld times in 50 steps", of_groups[i],
+                     (long long)(asked - reading));
+        }
+        pl_result_fini(&r);
+    }
+}
+
 TEST(a_canceled_query_ends)
 {
     _Atomic bool cancel = true;
@@ -256,6 +290,7 @@ int main(void)
         cmocka_unit_test(too_many_series_are_an_error_that_names_the_limit),
         cmocka_unit_test(memory_over_the_budget_is_an_error_and_aggregation_needs_little_of_it),
         cmocka_unit_test(a_query_ends_at_its_deadline),
+        cmocka_unit_test(the_deadline_is_looked_at_within_large_groups),
         cmocka_unit_test(a_canceled_query_ends),
 #ifdef PL_FAULTS
         cmocka_unit_test(memory_that_fails_is_an_error_and_leaks_nothing),
