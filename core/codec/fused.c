@@ -84,6 +84,39 @@ PL__FMA static size_t delta_whole(struct run *r, const uint8_t *p, size_t n_p, s
     return groups(r, p, n_p, n, true, false, v);
 }
 
+/** Up to eight bytes as one number. */
+static inline uint64_t load_few(const uint8_t *p, size_t n)
+{
+    if (n >= 8) {
+        return pl_rd64(p);
+    }
+    if (n >= 4) {
+        return pl_rd32(p) | (uint64_t)pl_rd32(p + n - 4) << (8 * n - 32);
+    }
+    return n == 0 ? 0
+                  : p[0] | (uint64_t)p[n / 2] << (n / 2 * 8) | (uint64_t)p[n - 1] << (8 * n - 8);
+}
+
+/** Less than a group, one by one. */
+static void decode_few(const struct run *r, const uint8_t *src, size_t n, int e, double *v)
+{
+    uint8_t room[32 + 8]; /* 7 of at most 25 bits, and a load behind */
+    int64_t m[8], x = r->delta ? (int64_t)r->carry : r->base;
+    size_t bytes = pl__packed_bytes(n, r->w);
+    uint64_t all = load_few(src, bytes);
+    if (bytes > 8) {
+        memset(room, 0, sizeof room);
+        memcpy(room, src, bytes);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = bytes <= 8 ? all >> i * r->w : pl_rd64(room + i * r->w / 8) >> i * r->w % 8;
+        int64_t d = (int64_t)(at & pl__mask(r->w));
+        x += r->delta ? r->base + d : 0;
+        m[i] = r->delta ? x : x + d;
+    }
+    pl__decimal_decode_scalar(m, n, e, v);
+}
+
 static void decode(struct run *r, const uint8_t *src, size_t n_src, size_t n, double *v)
 {
     static size_t (*const all[4])(struct run *, const uint8_t *, size_t, size_t, double *) = {
@@ -131,7 +164,11 @@ const uint8_t *pl__fused_get(const uint8_t *p, const uint8_t *end, size_t n,
         r.carry = (double)x0;
         pl__decimal_decode_scalar(&x0, 1, e, v);
     }
-    decode(&r, p, (size_t)(end - p), n - skip, v + skip);
+    if (n - skip < 8) {
+        decode_few(&r, p, n - skip, e, v + skip);
+    } else {
+        decode(&r, p, (size_t)(end - p), n - skip, v + skip);
+    }
     return p + used;
 }
 #else

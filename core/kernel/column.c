@@ -65,6 +65,8 @@ void pl__agg_step(struct pl_agg_state *s, size_t i, double v)
     s->count[i]++;
 }
 
+void pl_agg_add_one(struct pl_agg_state *s, double v) { pl__agg_step(s, 0, v); }
+
 void pl__agg_add_scalar(struct pl_agg_state *s, const double *v, size_t from)
 {
     for (size_t i = from; i < s->n; i++) {

@@ -75,6 +75,8 @@ void pl_agg_init(struct pl_agg_state *s, enum pl_agg op, size_t n, void *memory)
 /** Add a column of n steps, absent ones skipped. The result depends on the order as Prometheus'
  *  does. */
 void pl_agg_add(struct pl_agg_state *s, const double *v);
+/** Add one value, where there is one step. */
+void pl_agg_add_one(struct pl_agg_state *s, double v);
 /** Add another's steps, as when halves were summed in parallel; same op and n. */
 void pl_agg_merge(struct pl_agg_state *s, const struct pl_agg_state *other);
 /** PL_ABSENT where no value came. */

@@ -48,6 +48,29 @@ static int fold_histograms(struct fold *f, struct pl__worker *w, size_t cell, si
     return 0;
 }
 
+/** Rows of one step that the source tells many of at once: series [from, to), up to one that it
+ *  does not tell, where *at stands then. */
+static int fold_latest(struct fold *f, struct pl__worker *w, struct pl_agg_state *acc, size_t *at,
+                       size_t to)
+{
+    bool counts = w->ex->counts.on;
+    int err = 1;
+    for (size_t i = *at; i < to; i++) {
+        double v;
+        err = i % 64 ? 0 : pl__tick(f->ex);
+        err = err < 0 ? err : pl__cols_latest(w, i, &v);
+        if (err <= 0) {
+            break;
+        }
+        if (!pl_is_absent(v)) {
+            pl_agg_add_one(&acc[f->group[i]], v);
+            w->queryable += counts;
+        }
+        *at = i + 1;
+    }
+    return err < 0 ? err : 0;
+}
+
 static int fold_rows(void *ctx, size_t task, size_t from, size_t to)
 {
     struct fold *f = ctx;
@@ -58,7 +81,12 @@ static int fold_rows(void *ctx, size_t task, size_t from, size_t to)
                     f->memory + (task * f->n_groups + g) * f->bytes);
     }
     int err = pl__worker_init(&w, f->ex, &f->rows->cols);
+    bool latest = f->rows->latest && !f->rows->v && f->rows->n_maps == 0 && !f->rows->counts &&
+                  !f->ex->counts.step;
     for (size_t i = from; i < to && err >= 0; i++) {
+        if (latest && ((err = fold_latest(f, &w, acc, &i, to)) < 0 || i == to)) {
+            break;
+        }
         err = (i - from) % 16 ? 0 : pl__tick(f->ex);
         const double *row = err < 0 ? NULL : pl__row(f->rows, &w, i, &err);
         if (row && w.hist) {

@@ -197,6 +197,11 @@ const roaring_bitmap_t *pl__posting_bitmap(const struct pl__posting *p, bool *ow
     return *owned ? roaring_bitmap_of_ptr(p->n, ids_of_const(p)) : p->u.big->r;
 }
 
+const uint32_t *pl__posting_list(const struct pl__posting *p)
+{
+    return p->kind == PL__POSTING_BIG ? NULL : ids_of_const(p);
+}
+
 void pl__posting_or(roaring_bitmap_t *r, const struct pl__posting *p)
 {
     if (p->kind == PL__POSTING_BIG) {

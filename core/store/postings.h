@@ -44,5 +44,7 @@ void pl__postings_settle(struct pl__unsettled *un);
 bool pl__posting_has(const struct pl__posting *p, uint32_t id);
 /** The ids as a bitmap: borrowed where there is one, else made (*owned). NULL: out of memory. */
 const roaring_bitmap_t *pl__posting_bitmap(const struct pl__posting *p, bool *owned);
+/** The ids where there are few, ascending; NULL: there is a bitmap. */
+const uint32_t *pl__posting_list(const struct pl__posting *p);
 /** Union into r. */
 void pl__posting_or(roaring_bitmap_t *r, const struct pl__posting *p);
