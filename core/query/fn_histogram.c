@@ -205,12 +205,23 @@ static void put_time(struct pl_buf *b, int64_t ms)
              tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-static void note_repair(struct pl__exec *ex, size_t at, const struct repair *r)
+/** Of which metric a note is, as long as it has a name. */
+static void put_metric(struct pl_buf *b, pl_str metric)
+{
+    if (metric.n) {
+        pl_buf_z(b, " for metric name ");
+        pl__quote(b, metric);
+    }
+}
+
+static void note_repair(struct pl__exec *ex, size_t at, pl_str metric, const struct repair *r)
 {
     struct pl_buf b = PL_BUF_INIT;
     pl_buf_z(&b, "input to histogram_quantile needed to be fixed for monotonicity (see "
                  "https://prometheus.io/docs/prometheus/latest/querying/functions/"
-                 "#histogram_quantile), from buckets ");
+                 "#histogram_quantile)");
+    put_metric(&b, metric);
+    pl_buf_z(&b, ", from buckets ");
     pl__go_number(&b, r->first);
     pl_buf_z(&b, " to ");
     pl__go_number(&b, r->last);
@@ -258,6 +269,7 @@ static int classic_make(struct pl__exec *ex, size_t at, const struct pl__rows *i
         if (pl_number_parse(text, &le[i]) < 0) {
             pl_buf_clear(&key);
             pl__quote(&key, text);
+            put_metric(&key, pl_labels_get(in->labels[i], PL_METRIC_NAME));
             pl__note(ex, true, at,
                      "bucket label \"le\" is missing or has a malformed value of %.*s",
                      PL_PRS(pl_buf_view(&key)));
@@ -381,15 +393,24 @@ static int histograms(struct pl__exec *ex, const struct ask *q, const struct pl_
         }
         err = i % 64 ? 0 : pl__tick(ex);
     }
+    pl_str metric = PL_STR_NULL;
     for (size_t g = 0; g < c->keys.n && err >= 0; g++) {
+        pl_str name = pl_labels_get(c->keys.key[g], PL_METRIC_NAME);
         err = g % 64 ? 0 : pl__tick(ex);
+        if (!pl_str_eq(name, metric)) { /* a note for each metric */
+            if (repair.any) {
+                note_repair(ex, q->at, metric, &repair);
+            }
+            repair = (struct repair){0};
+            metric = name;
+        }
         out->labels[*n] = c->keys.key[g];
         evaluate(in, c->row + c->first[g], c->first[g + 1] - c->first[g], b, q, c->hidden[g],
                  &repair, out->v + *n * out->steps);
         (*n)++;
     }
     if (repair.any && err >= 0) {
-        note_repair(ex, q->at, &repair);
+        note_repair(ex, q->at, metric, &repair);
     }
     return err;
 }
