@@ -1,5 +1,6 @@
 /* Runs files in Prometheus' test language over the evaluator: load, clear, eval instant|range,
- * eval_fail, eval_warn, eval_info, eval_ordered, and `expect ...` lines.
+ * eval_fail, eval_warn, eval_info, eval_ordered, and `expect ...` lines
+ * (fail, warn, info, no_warn, no_info, ordered, string, range vector from A to B step C).
  *
  *     promql_run [-f | -m] FILE...
  *
@@ -38,6 +39,8 @@ struct test {
     struct classic_set *classic; /* while load_with_nhcb lasts */
     /* the eval at hand */
     bool active, range, fail, ordered, warn, info, no_warn, no_info, scalar, string;
+    bool matrix; /* a range vector: samples from first to last by `every` */
+    int64_t first, last, every;
     pl_str fail_msg, fail_regex, warn_regex, warn_msg, info_regex, info_msg, text;
     int64_t start, end, step;
     pl_str expr;
@@ -325,10 +328,12 @@ static bool check_notes(struct test *t, const struct pl_result *r)
 static bool check_series(struct test *t, const struct expected *want,
                          const struct pl_result_series *got)
 {
-    size_t k = 0, n = t->range ? (size_t)((t->end - t->start) / t->step) + 1 : 1;
+    bool timed = t->range || t->matrix;
+    int64_t start = t->matrix ? t->first : t->start, step = t->matrix ? t->every : t->step;
+    size_t k = 0, n = timed ? (size_t)(((t->matrix ? t->last : t->end) - start) / step) + 1 : 1;
     for (size_t i = 0; i < n; i++) {
-        int64_t at = t->start + (int64_t)i * t->step;
-        bool here = k < got->n && (got->t[k] == at || !t->range);
+        int64_t at = start + (int64_t)i * step;
+        bool here = k < got->n && (got->t[k] == at || !timed);
         double w = i < want->values.n ? want->values.v[i] : pl_bits_f64(OMITTED);
         bool omitted = pl_f64_bits(w) == OMITTED;
         if (here == omitted) {
@@ -374,6 +379,9 @@ static bool check_result(struct test *t, const struct pl_result *r)
     }
     if (!check_notes(t, r)) {
         return false;
+    }
+    if (t->matrix && r->type != PL_VALUE_MATRIX) {
+        return failed(t, "no range vector");
     }
     if (r->n != t->n_want) {
         struct pl_buf b = PL_BUF_INIT;
@@ -472,6 +480,18 @@ static void parse_expect(struct test *t, pl_str rest)
         t->no_info = true;
     } else if (pl_str_eq(what, PL_STR("ordered"))) {
         t->ordered = true;
+    } else if (pl_str_eq(what, PL_STR("range"))) { /* vector from A to B step C */
+        static const char *const words[] = {"vector", "from", "to", "step"};
+        int64_t *const to[] = {NULL, &t->first, &t->last, &t->every};
+        for (size_t i = 0; i < 4; i++) {
+            if (!pl_str_eq(word(&rest), pl_str_c(words[i]))) {
+                die(t, "bad range vector");
+            }
+            if (to[i]) {
+                *to[i] = duration(t, word(&rest));
+            }
+        }
+        t->matrix = t->every > 0 || (die(t, "bad range vector"), false);
     } else if (pl_str_eq(what, PL_STR("string"))) {
         struct pl_expr *e;
         struct pl_query_error err;
