@@ -79,7 +79,7 @@ void pl__ep_query_exemplars(struct pl_api *a, struct pl_http_req *req)
     pl_arena_init(&with.sel.arena, 64u << 20);
     if (pl_query_selectors(&with.sel.arena, with.text, &with.sel.sel, &with.sel.n, &err) < 0) {
         pl__selectors_fini(&with.sel);
-        pl__reply_error(req, PL_EPARSE, "%s", err.text);
+        pl__reply_query_error(req, "", &err);
         return;
     }
     if (!with.sel.n) { /* as Prometheus */

@@ -57,6 +57,9 @@ extern const size_t pl__n_routes;
 /** Prometheus' error object: errorType and status by err; fmt as printf. */
 void pl__reply_error(struct pl_http_req *req, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/** An expression that cannot be read: 400, its words behind `before`, and its hint. */
+void pl__reply_query_error(struct pl_http_req *req, const char *before,
+                           const struct pl_query_error *err);
 void pl__reply_json(struct pl_http_req *req, int status, struct pl_buf *json);
 /** InfluxDB's error object: {"code":..,"message":..,"error":..}. */
 void pl__influx_error(struct pl_buf *out, int status, pl_str text);
@@ -175,6 +178,9 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
                    void (*work)(struct pl_job *job), const struct pl_job_args *args);
 void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/** The error of a query: its words behind `before`, and its hint. */
+void pl__job_query_error(struct pl_job *job, int err, const char *before,
+                         const struct pl_query_error *why);
 
 /** Do the work, and send the answer. Pool. */
 void pl__job_run(struct pl_job *job);

@@ -156,7 +156,8 @@ void pl__job_start(struct pl_api *a, struct pl_http_req *req, struct pl_pool *po
     }
 }
 
-void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
+/** The error object in out, with a hint unless it is empty. */
+static void put_error(struct pl_job *job, int err, const char *text, const char *hint)
 {
     static const struct {
         int err, status;
@@ -169,11 +170,6 @@ void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
         {PL_EEXIST, 409, "bad_data"},     {PL_ECLOSED, 503, "unavailable"},
         {PL_ENOSPC, 507, "unavailable"},  {PL_EREADONLY, 503, "unavailable"},
     };
-    char text[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
     const char *type = "internal";
     job->status = 500;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
@@ -191,5 +187,27 @@ void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
     pl_json_str(&w, pl_str_c(type));
     pl_json_key(&w, "error");
     pl_json_str(&w, pl_str_c(text));
+    if (hint[0]) {
+        pl_json_key(&w, "hint");
+        pl_json_str(&w, pl_str_c(hint));
+    }
     pl_json_obj_end(&w);
+}
+
+void pl__job_error(struct pl_job *job, int err, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    put_error(job, err, text, "");
+}
+
+void pl__job_query_error(struct pl_job *job, int err, const char *before,
+                         const struct pl_query_error *why)
+{
+    char text[1024];
+    snprintf(text, sizeof(text), "%s%s", before, why->text);
+    put_error(job, err, text, why->hint);
 }

@@ -115,7 +115,7 @@ bool pl__selectors(struct pl_http_req *req, struct pl__selectors *out)
         pl_http_param_at(req, "match[]", i, &text);
         int e = pl_query_selector(&out->arena, text, &out->sel[i], &err);
         if (e < 0) {
-            pl__reply_error(req, PL_EPARSE, "invalid parameter \"match[]\": %s", err.text);
+            pl__reply_query_error(req, "invalid parameter \"match[]\": ", &err);
             pl__selectors_fini(out);
             return false;
         }

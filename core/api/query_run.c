@@ -112,8 +112,7 @@ static void fail(struct pl_job *job, int e, const struct pl_query_error *err)
     if (e == PL_ECANCELED && job->active.killed) {
         pl__job_error(job, e, "query was canceled: killed through /api/v1/status/queries");
     } else {
-        pl__job_error(job, e, "%s%s", e == PL_EPARSE ? "invalid parameter \"query\": " : "",
-                      err->text);
+        pl__job_query_error(job, e, e == PL_EPARSE ? "invalid parameter \"query\": " : "", err);
     }
 }
 

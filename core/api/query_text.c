@@ -15,7 +15,7 @@ static void answer(struct pl_http_req *req,
     }
     pl_arena_init(&arena, 64u << 20);
     if (pl_query_parse(&arena, text, &expr, &err) < 0) {
-        pl__reply_error(req, PL_EPARSE, "invalid parameter \"query\": %s", err.text);
+        pl__reply_query_error(req, "invalid parameter \"query\": ", &err);
     } else {
         pl_buf_z(&out, "{\"status\":\"success\",\"data\":");
         put(expr, &out);

@@ -89,7 +89,7 @@ void pl__influx_error(struct pl_buf *out, int status, pl_str text)
     pl_json_obj_end(&w);
 }
 
-static void prometheus_error(struct pl_buf *out, int status, pl_str text)
+static void prometheus_error(struct pl_buf *out, int status, pl_str text, const char *hint)
 {
     struct pl_json_w w = pl_json_w(out);
     pl_json_obj(&w);
@@ -99,6 +99,10 @@ static void prometheus_error(struct pl_buf *out, int status, pl_str text)
     pl_json_str(&w, pl_str_c(type_of(status)));
     pl_json_key(&w, "error");
     pl_json_str(&w, text);
+    if (hint[0]) {
+        pl_json_key(&w, "hint");
+        pl_json_str(&w, pl_str_c(hint));
+    }
     pl_json_obj_end(&w);
 }
 
@@ -113,10 +117,25 @@ void pl__reply_error(struct pl_http_req *req, int err, const char *fmt, ...)
     struct pl_buf out = PL_BUF_INIT;
     bool influx =
         pl_str_eq(req->path, PL_STR("/write")) || pl_str_starts(req->path, PL_STR("/api/v2/write"));
-    (influx ? pl__influx_error : prometheus_error)(&out, status, pl_str_c(text));
+    if (influx) {
+        pl__influx_error(&out, status, pl_str_c(text));
+    } else {
+        prometheus_error(&out, status, pl_str_c(text), "");
+    }
     if (status == 429 || status == 503 || status == 507) {
         pl_http_reply_header(req, "Retry-After", status == 507 ? PL_STR("10") : PL_STR("1"));
     }
+    pl__reply_json(req, status, &out);
+}
+
+void pl__reply_query_error(struct pl_http_req *req, const char *before,
+                           const struct pl_query_error *err)
+{
+    char text[1024];
+    struct pl_buf out = PL_BUF_INIT;
+    int status = pl__status_of(PL_EPARSE);
+    snprintf(text, sizeof(text), "%s%s", before, err->text);
+    prometheus_error(&out, status, pl_str_c(text), err->hint);
     pl__reply_json(req, status, &out);
 }
 

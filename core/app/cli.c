@@ -166,6 +166,56 @@ void pl_cli_tell_error(const struct pl_cli *c, int status, pl_str body)
                 body.p ? body.p : "");
 }
 
+/** The place of `1:7: parse error`, in bytes from the start of the query; false: it names none. */
+static bool place_of(pl_str body, pl_str query, pl_str *line, size_t *column)
+{
+    const char *words = body.n ? memmem(body.p, body.n, ": parse error: ", 15) : NULL;
+    size_t number[2] = {0, 0}, unit = 1, which = 1;
+    for (; words && words > body.p; words--) { /* backwards: the column, then the line */
+        char c = words[-1];
+        if (c >= '0' && c <= '9' && unit <= 100000000) {
+            number[which] += (size_t)(c - '0') * unit;
+            unit *= 10;
+        } else if (c == ':' && which == 1) {
+            which = 0;
+            unit = 1;
+        } else {
+            break;
+        }
+    }
+    if (which || !number[0] || !number[1]) {
+        return false;
+    }
+    for (size_t i = 0; i < number[0]; i++) {
+        *line = pl_str_cut(&query, '\n');
+    }
+    *column = number[1];
+    return number[1] <= line->n + 1;
+}
+
+void pl_cli_tell_query_error(const struct pl_cli *c, int status, pl_str body, pl_str query)
+{
+    pl_str line;
+    size_t column;
+    pl_cli_tell_error(c, status, body);
+    if (place_of(body, query, &line, &column)) {
+        size_t from = column > 60 ? column - 60 : 0, shown = line.n - from;
+        fprintf(stderr, "  %.*s\n  %*s^\n", shown < 100 ? (int)shown : 100, line.p + from,
+                (int)(column - 1 - from), "");
+    }
+    const char *at = body.n ? memmem(body.p, body.n, "\"hint\":\"", 8) : NULL;
+    const char *end = body.p + body.n;
+    if (!at) {
+        return;
+    }
+    fputs("hint: ", stderr);
+    for (at += 8; at < end && *at != '"'; at++) {
+        at += *at == '\\' && at + 1 < end;
+        fputc(*at, stderr);
+    }
+    fputc('\n', stderr);
+}
+
 int pl_cli_request_any(const struct pl_cli *c, struct pl_client *client, const char *method,
                        const char *path, const char *content_type, pl_str body,
                        struct pl_client_reply *out)

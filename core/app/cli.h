@@ -39,6 +39,9 @@ int pl_cli_request(const struct pl_cli *c, struct pl_client *client, const char 
                    struct pl_client_reply *out);
 /** An answer that is not 2xx: the words of {"error":"..."}, or the body as it is, on stderr. */
 void pl_cli_tell_error(const struct pl_cli *c, int status, pl_str body);
+/** The same of a query: below it the line of the text with a caret under the place, and the hint.
+ */
+void pl_cli_tell_query_error(const struct pl_cli *c, int status, pl_str body, pl_str query);
 /** Append `&name=value` (or `?` first), encoded. */
 void pl_cli_param(struct pl_buf *path, const char *name, pl_str value);
 

@@ -230,7 +230,11 @@ static int run(struct pl_cli *c, struct query *q)
     int code = path_of(c, q, &path);
     code = code ? code : pl_cli_client(c, &client);
     if (code == 0) {
-        code = pl_cli_request(c, client, "GET", (char *)path.p, NULL, PL_STR_NULL, &r);
+        code = pl_cli_request_any(c, client, "GET", (char *)path.p, NULL, PL_STR_NULL, &r);
+        if (code == 0 && r.status / 100 != 2) {
+            pl_cli_tell_query_error(c, r.status, pl_buf_view(&r.body), pl_str_c(c->args[0]));
+            code = PL_EXIT_FAILED;
+        }
         bool plan = q->explain || q->analyze;
         code = code   ? code
                : plan ? print_plan(q->format, pl_buf_view(&r.body))

@@ -41,7 +41,7 @@ int pl__error_code(struct pl__exec *ex, int code, size_t at)
         if (ex->conf->max_samples && ex->samples >= ex->conf->max_samples) {
             return pl__error(ex, code, at,
                              "query processing would load too many samples into memory in query "
-                             "execution (limit %llu): narrow the selector or the time range",
+                             "execution (limit %llu)",
                              (unsigned long long)ex->conf->max_samples);
         }
         return pl__error(ex, code, at,

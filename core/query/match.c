@@ -5,6 +5,8 @@
 #include "core/query/match.h"
 #include "core/query/hist.h"
 
+#include <stdio.h>
+
 #define NONE UINT32_MAX
 
 struct pl__names pl__match_names(struct pl__exec *ex, const struct pl__matching *m)
@@ -124,6 +126,25 @@ static pl_str result_labels(struct match *x, pl_str many, pl_str one)
     return out;
 }
 
+/** Append the names of up to three labels by which two series differ. */
+static void differing(struct pl_buf *out, pl_str a, pl_str b)
+{
+    pl_str sets[] = {a, b};
+    size_t n = 0;
+    for (int i = 0; i < 2; i++) {
+        pl_str rest = sets[i];
+        struct pl_label l;
+        while (pl_labels_next(&rest, &l)) {
+            pl_str other = pl_labels_get(sets[!i], l.name);
+            if (pl_str_eq(other, l.value) || (i && other.n) || n == 3) {
+                continue; /* in both: told already */
+            }
+            pl_buf_z(out, n++ ? ", " : "");
+            pl_buf_str(out, l.name);
+        }
+    }
+}
+
 static int duplicate(struct match *x, pl_str key, pl_str a, pl_str b)
 {
     struct pl_buf text = PL_BUF_INIT;
@@ -137,6 +158,15 @@ static int duplicate(struct match *x, pl_str key, pl_str a, pl_str b)
     pl_buf_z(&text,
              "];many-to-many matching not allowed: matching labels must be unique on one side");
     int err = pl__error(x->ex, PL_EINVAL, x->e->at, "%.*s", PL_PRS(pl_buf_view(&text)));
+    pl_buf_clear(&text);
+    differing(&text, a, b);
+    if (text.n && !text.failed) {
+        snprintf(x->ex->err->hint, sizeof x->ex->err->hint,
+                 "they differ by %.*s: match by it, too, aggregate the %s side without it, or, if "
+                 "it is the side with more series, write group_%s",
+                 PL_PRS(pl_buf_view(&text)), x->swapped ? "left" : "right",
+                 x->swapped ? "left" : "right");
+    }
     pl_buf_fini(&text);
     return err;
 }

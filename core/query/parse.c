@@ -1,5 +1,6 @@
 /* Parser of PromQL: precedence climbing over the tokens of lex.c into the tree of ast.h. One error
  * is reported, the first, in Prometheus' words: `1:7: parse error: unexpected ...`. */
+#include "core/query/hints.h"
 #include "core/query/parse.h"
 
 #include <stdarg.h>
@@ -582,6 +583,7 @@ int pl__parse_conf(const struct pl_query_conf *c, struct pl_arena *a, pl_str tex
             pl__fail(&p, PL_ENOMEM, 0, "out of memory");
         }
         free_owned(p.owned);
+        pl__hint(text, err);
         return err->code;
     }
     *ast = (struct pl__ast){a, text, e, p.owned};

@@ -12,7 +12,8 @@ struct pl_query_error {
     int code;       /* PL_EPARSE (bad_data), PL_EINVAL (execution), PL_ELIMIT, PL_ETIMEOUT,
                        PL_ECANCELED, PL_ENOMEM, PL_ECORRUPT, PL_EUNSUPPORTED */
     size_t at;      /* byte offset in the query text */
-    char text[512]; /* Prometheus' words where it has some, with a hint after them */
+    char text[512]; /* Prometheus' words where it has some */
+    char hint[256]; /* what to do about it; may be empty */
 };
 
 /** Parse all of PromQL (Prometheus 3). The tree lives in `a`. */

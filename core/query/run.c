@@ -1,4 +1,5 @@
 /* A whole query: parse, evaluate, and shape the result. */
+#include "core/query/hints.h"
 #include "core/query/hist.h"
 #include "core/query/explain.h"
 
@@ -315,6 +316,7 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
     pl__ast_fini(&ast);
     pl_arena_fini(&arena);
     if (e < 0) {
+        pl__hint(text, err);
         pl_result_fini(out);
     }
     return e;
@@ -324,6 +326,7 @@ static int refuse(struct pl_query_error *err, const char *why)
 {
     *err = (struct pl_query_error){.code = PL_EINVAL};
     snprintf(err->text, sizeof err->text, "%s", why);
+    pl__hint(PL_STR_NULL, err);
     return PL_EINVAL;
 }
 

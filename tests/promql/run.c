@@ -430,7 +430,8 @@ static bool run_query(struct test *t)
             return failed(t, "error: %s", err.text);
         }
         return says(pl_str_c(err.text), t->fail_msg, t->fail_regex) ||
-               failed(t, "another error: %s", err.text);
+               failed(t, "another error: %s%s%s", err.text, err.hint[0] ? "\n    hint: " : "",
+                      err.hint);
     }
     bool ok = t->fail ? failed(t, "no error") : check_result(t, &r);
     pl_result_fini(&r);
