@@ -53,8 +53,12 @@ void pl_arena_reset(struct pl_arena *a)
     a->used = 0;
 }
 
-static struct pl_arena_block *block_new(size_t size)
+static struct pl_arena_block *block_new(struct pl_arena *a, size_t size)
 {
+    if (a->room && !a->room(a->room_ctx, sizeof(struct pl_arena_block) + size)) {
+        a->refused = true;
+        return NULL;
+    }
     struct pl_arena_block *b = malloc(sizeof *b + size);
     if (b) {
         *b = (struct pl_arena_block){.size = size};
@@ -69,14 +73,14 @@ static void *alloc_slow(struct pl_arena *a, size_t n)
     size = size > BLOCK_MAX ? BLOCK_MAX : size;
     struct pl_arena_block *b;
     if (n > size / 2 && a->head) {
-        b = block_new(n);
+        b = block_new(a, n);
         if (!b) {
             return NULL;
         }
         b->next = a->head->next;
         a->head->next = b;
     } else {
-        b = block_new(n > size ? n : size);
+        b = block_new(a, n > size ? n : size);
         if (!b) {
             return NULL;
         }
@@ -95,6 +99,7 @@ void *pl_arena_alloc(struct pl_arena *a, size_t n)
     n = (n + 15) & ~(size_t)15;
     n = n ? n : 16;
     if (a->limit && n > a->limit - (a->used < a->limit ? a->used : a->limit)) {
+        a->refused = true;
         return NULL;
     }
     struct pl_arena_block *b = a->head;

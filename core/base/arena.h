@@ -5,6 +5,10 @@
 struct pl_arena {
     struct pl_arena_block *head;
     size_t used, limit; /* bytes handed out; 0 = no limit */
+    bool refused;       /* something was, for the limit or by `room` */
+    /** Asked before a block of so many bytes is taken: false refuses it. May be NULL. */
+    bool (*room)(void *ctx, size_t bytes);
+    void *room_ctx;
 };
 
 void pl_arena_init(struct pl_arena *a, size_t limit_bytes);

@@ -439,9 +439,9 @@ static int group_of(const struct pl_regex *re, pl_str name)
 
 /* ov: pairs of offsets, n_pairs of them; unset where a group took no part. */
 static void expand(const struct pl_regex *re, pl_str s, const PCRE2_SIZE *ov, size_t n_pairs,
-                   pl_str t, struct pl_buf *out)
+                   pl_str t, size_t max, struct pl_buf *out)
 {
-    while (t.n > 0) {
+    while (t.n > 0 && out->n <= max) {
         const char *dollar = memchr(t.p, '$', t.n);
         size_t n = dollar ? (size_t)(dollar - t.p) : t.n;
         pl_buf_add(out, t.p, n);
@@ -465,7 +465,8 @@ static void expand(const struct pl_regex *re, pl_str s, const PCRE2_SIZE *ov, si
     }
 }
 
-bool pl_regex_expand(const struct pl_regex *re, pl_str s, pl_str template, struct pl_buf *out)
+bool pl_regex_expand(const struct pl_regex *re, pl_str s, pl_str template, size_t max,
+                     struct pl_buf *out)
 {
     if (s.n == 0) {
         s.p = "";
@@ -475,13 +476,13 @@ bool pl_regex_expand(const struct pl_regex *re, pl_str s, pl_str template, struc
     }
     if (!re->code || re->n_groups == 0) { /* $0 is all there is */
         PCRE2_SIZE all[2] = {0, s.n};
-        expand(re, s, all, 1, template, out);
+        expand(re, s, all, 1, template, max, out);
         return true;
     }
     pcre2_match_data *md = pcre2_match_data_create_from_pattern(re->code, NULL);
     int rc = md ? match_code(re, s, md, re->wide_limits) : PCRE2_ERROR_NOMEMORY;
     if (rc > 0) {
-        expand(re, s, pcre2_get_ovector_pointer(md), (size_t)rc, template, out);
+        expand(re, s, pcre2_get_ovector_pointer(md), (size_t)rc, template, max, out);
     }
     pcre2_match_data_free(md);
     return rc > 0;

@@ -28,6 +28,8 @@ size_t pl_regex_literals(const struct pl_regex *re, const pl_str **out);
 /** A prefix that every match begins with; may be empty. Borrowed. */
 pl_str pl_regex_prefix(const struct pl_regex *re);
 /** Replacement as Go's Regexp.Expand with $1, ${name}, for label_replace: false if s does not
- *  match (out untouched). Of patterns over PL_REGEX_CODE_MAX the groups are not known: refuse them.
+ *  match (out untouched). What would come to more than `max` bytes ends somewhere behind them. Of
+ * patterns over PL_REGEX_CODE_MAX the groups are not known: refuse them.
  */
-bool pl_regex_expand(const struct pl_regex *re, pl_str s, pl_str template, struct pl_buf *out);
+bool pl_regex_expand(const struct pl_regex *re, pl_str s, pl_str template, size_t max,
+                     struct pl_buf *out);

@@ -27,6 +27,9 @@ int pl__error(struct pl__exec *ex, int code, size_t at, const char *fmt, ...)
 
 int pl__error_code(struct pl__exec *ex, int code, size_t at)
 {
+    if (code == PL_ENOMEM && (ex->arena->refused || (ex->told && ex->told->refused))) {
+        code = ex->refused < 0 ? ex->refused : PL_ELIMIT; /* it was no lack of memory */
+    }
     switch (code) {
     case PL_ETIMEOUT:
         return pl__error(ex, code, at, "query timed out in expression evaluation");
@@ -134,6 +137,14 @@ int pl__charge(struct pl__exec *ex, size_t bytes)
         return PL_EBUSY;
     }
     return 0;
+}
+
+bool pl__arena_room(void *ctx, size_t bytes)
+{
+    struct pl__exec *ex = ctx;
+    int err = pl__charge(ex, bytes);
+    ex->refused = err < 0 ? err : ex->refused;
+    return err >= 0;
 }
 
 void pl__uncharge(struct pl__exec *ex, size_t bytes)

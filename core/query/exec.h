@@ -51,6 +51,8 @@ struct pl__exec {
     const struct pl_query_conf *conf;
     const struct pl_source *src;
     struct pl_arena *arena; /* the query's: labels, scalars; the calling thread's */
+    struct pl_arena *told;  /* the result's */
+    int refused;            /* why the arena got no more: PL_ELIMIT, PL_EBUSY */
     struct pl_query_error *err;
     pl_str text;
     int64_t start, end, lookback_ms; /* of the whole query: @ start(), @ end() */
@@ -91,6 +93,8 @@ void pl__note_quantile(struct pl__exec *ex, const struct pl_expr *e, double q);
 /** Over the deadline, cancelled? PL_ETIMEOUT, PL_ECANCELED. Any thread; in all loops over series.
  */
 int pl__tick(struct pl__exec *ex);
+/** pl_arena's room: blocks are accounted as values are. ctx: the query. */
+bool pl__arena_room(void *ctx, size_t bytes);
 /** Account for values; PL_ELIMIT over the query's budget, PL_EBUSY over that of all. Any thread. */
 int pl__charge(struct pl__exec *ex, size_t bytes);
 /** Charge what the result's arena has come to. The same errors. */
@@ -124,6 +128,9 @@ struct pl__groups {
 };
 /** May the operand of aggregation e be asked for groups only? Then *out is what to ask for. */
 bool pl__groupable(struct pl__exec *ex, const struct pl_expr *e, struct pl__group_by *out);
+
+/** Longest label set that a function may make: they multiply. */
+#define PL__LABELS_MAX ((size_t)1 << 20)
 
 /** Label sets (canonical bytes, borrowed) -> dense numbers. */
 struct pl__index {

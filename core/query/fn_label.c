@@ -1,6 +1,8 @@
 /* label_replace and label_join: values stay, labels change. */
 #include "core/query/exec.h"
 
+#define TICKS 16 /* rows of at most PL__LABELS_MAX bytes between two looks at the clock */
+
 /** A label name that Prometheus accepts: UTF-8, not empty. */
 static int check_label(struct pl__exec *ex, const struct pl_expr *e, const char *what, pl_str name)
 {
@@ -11,9 +13,19 @@ static int check_label(struct pl__exec *ex, const struct pl_expr *e, const char 
                      e->call.fn->name, PL_PRS(name));
 }
 
-/** Give row i the labels in b. */
-static int set_labels(struct pl__exec *ex, pl_str *labels, size_t i, const struct pl_buf *b)
+static int too_long(struct pl__exec *ex, const struct pl_expr *e)
 {
+    return pl__error(ex, PL_ELIMIT, e->at, "%s() makes labels of more than %zu bytes",
+                     e->call.fn->name, PL__LABELS_MAX);
+}
+
+/** Give row i the labels in b. */
+static int set_labels(struct pl__exec *ex, const struct pl_expr *e, pl_str *labels, size_t i,
+                      const struct pl_buf *b)
+{
+    if (!b->failed && b->n > PL__LABELS_MAX) {
+        return too_long(ex, e);
+    }
     labels[i] = b->failed ? PL_STR_NULL : pl_arena_dup(ex->arena, pl_buf_view(b));
     return labels[i].p ? 0 : PL_ENOMEM;
 }
@@ -65,13 +77,15 @@ int pl__fn_label_replace(struct pl__exec *ex, const struct pl__frame *f, struct 
     bool names = (out->drop || out->drops) && pl_str_eq(dst, PL_METRIC_NAME);
     err = labels ? names ? pl__rows_marks(ex, out) : 0 : PL_ENOMEM;
     for (size_t i = 0; i < out->n && err >= 0; i++) {
-        err = i % 256 ? 0 : pl__tick(ex);
+        err = i % TICKS ? 0 : pl__tick(ex);
         pl_buf_clear(&value);
         pl_buf_clear(&changed);
         labels[i] = out->labels[i];
-        if (err >= 0 && pl_regex_expand(re, pl_labels_get(labels[i], src), replacement, &value)) {
+        if (err >= 0 && pl_regex_expand(re, pl_labels_get(labels[i], src), replacement,
+                                        PL__LABELS_MAX, &value)) {
+            err = value.n > PL__LABELS_MAX ? too_long(ex, e) : 0;
             pl__set_label(&changed, labels[i], dst, pl_buf_view(&value));
-            err = value.failed ? PL_ENOMEM : set_labels(ex, labels, i, &changed);
+            err = err < 0 ? err : value.failed ? PL_ENOMEM : set_labels(ex, e, labels, i, &changed);
             if (names) { /* a name that is given stays */
                 out->drops[i] = 0;
             }
@@ -103,17 +117,17 @@ int pl__fn_label_join(struct pl__exec *ex, const struct pl__frame *f, struct pl_
         out->drops = NULL;
     }
     for (size_t i = 0; i < out->n && err >= 0; i++) {
-        err = i % 256 ? 0 : pl__tick(ex);
+        err = i % TICKS ? 0 : pl__tick(ex);
         pl_buf_clear(&value);
         pl_buf_clear(&changed);
-        for (size_t k = 3; k < e->call.n; k++) {
+        for (size_t k = 3; k < e->call.n && value.n <= PL__LABELS_MAX; k++) {
             if (k > 3) {
                 pl_buf_str(&value, separator);
             }
             pl_buf_str(&value, pl_labels_get(out->labels[i], pl__unparen(e->call.args[k])->str));
         }
         pl__set_label(&changed, out->labels[i], dst, pl_buf_view(&value));
-        err = err < 0 ? err : value.failed ? PL_ENOMEM : set_labels(ex, labels, i, &changed);
+        err = err < 0 ? err : value.failed ? PL_ENOMEM : set_labels(ex, e, labels, i, &changed);
     }
     pl_buf_fini(&value);
     pl_buf_fini(&changed);

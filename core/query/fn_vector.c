@@ -138,6 +138,9 @@ struct sorting {
     const struct pl__rows *r;
     struct pl_expr *e;
     int which;
+    struct pl__exec *ex;
+    unsigned compared;
+    int err; /* then the order is of no use any more */
 };
 
 static bool is_digit(pl_str s, size_t i) { return i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; }
@@ -183,12 +186,18 @@ static int by_value(double a, double b, bool descending)
 
 static int compare(const void *a, const void *b, void *ctx)
 {
-    const struct sorting *s = ctx;
+    struct sorting *s = ctx;
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     int c = 0;
     if (s->which == PL__SORT_ASC || s->which == PL__SORT_DESC) {
         c = by_value(s->r->v[x], s->r->v[y], s->which == PL__SORT_DESC);
         return c ? c : x < y ? -1 : x > y;
+    }
+    if (s->err >= 0 && s->compared++ % 16 == 0) { /* thousands of labels can be named */
+        s->err = pl__tick(s->ex);
+    }
+    if (s->err < 0) {
+        return x < y ? -1 : x > y;
     }
     for (size_t i = 1; i < s->e->call.n && c == 0; i++) {
         pl_str name = pl__unparen(s->e->call.args[i])->str;
@@ -225,7 +234,7 @@ int pl__fn_sort(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *
         pl__rows_fini(ex, out);
         return pl__error_code(ex, PL_ENOMEM, e->at);
     }
-    struct sorting s = {out, e, e->call.fn->which};
+    struct sorting s = {.r = out, .e = e, .which = e->call.fn->which, .ex = ex};
     for (size_t i = 0; i < out->n; i++) {
         order[i] = (uint32_t)i;
     }
@@ -243,5 +252,9 @@ int pl__fn_sort(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *
     sorted.hist = out->hist;
     pl__rows_fini(ex, out);
     *out = sorted;
+    if (s.err < 0) {
+        pl__rows_fini(ex, out);
+        return pl__error_code(ex, s.err, e->at);
+    }
     return 0;
 }

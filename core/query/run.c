@@ -259,6 +259,7 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         .conf = c,
         .src = src,
         .arena = &arena,
+        .told = &out->arena,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .err = err,
         .text = text,
@@ -268,6 +269,8 @@ static int run(const struct pl_query_conf *c, const struct pl_source *src, pl_st
         .instant = instant,
         .lookback_ms = c->lookback_ms > 0 ? c->lookback_ms : LOOKBACK_MS,
     };
+    arena.room = pl__arena_room;
+    arena.room_ctx = &ex;
     pl_arena_init(&out->arena, c->max_memory_bytes);
     out->stats.parse_ns = pl_mono_ns(clock) - t0;
     e = pl__counts_init(&ex.counts, f.n, c->step_stats);

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import unittest
+import urllib.parse
 import zlib
 
 import perilune
@@ -230,6 +231,73 @@ class Wrong(HostileCase):
         self.assertLessEqual(statuses, {200, 204, 429, 503})
         self.is_well(server, crew)
         self.assertLess(server.client.metric("process_resident_memory_bytes"), 400 << 20)
+
+
+class Queries(HostileCase):
+    """Queries that want too much: each is answered or refused in bounded time and memory, with a
+    reason, and writers go on."""
+    TIMEOUT = 2
+    SLACK = 5  # seconds beyond it
+
+    def ask(self, server, path, **parameters):
+        body = urllib.parse.urlencode({"timeout": str(self.TIMEOUT), "nocache": "1", **parameters},
+                                      doseq=True)
+        client = server.new_client(seconds=30)
+        begun = time.monotonic()
+        reply = client.post(path, body, "application/x-www-form-urlencoded")
+        client.close()
+        self.assertLess(time.monotonic() - begun, self.TIMEOUT + self.SLACK, parameters)
+        self.assertNotEqual(reply.status, 500, reply)
+        return reply
+
+    def test_queries_that_want_too_much_end_in_bounded_time_and_memory(self):
+        server = self.make("--query-max-memory-bytes", "200MB")
+        for n in range(4):
+            server.client.push_text("".join(f'm{{n="{i}",g="g{i % 7}"}} {i} {T + n * 15_000}\n'
+                                            for i in range(3000)))
+        crew = writers.Crew(server, pause=0.01)
+        crew.start()
+        every = '{__name__=~".+"}'
+        at = {"time": str(T / 1000 + 60)}
+        wide = {"start": str(T / 1000 - 5000), "end": str(T / 1000 + 5000), "step": "1"}
+        blown = ("label_join(" * 25 + "vector(1)" + ',"h","x","h","h","h","h")' * 25).replace(
+            "vector(1)", 'label_replace(vector(1),"h","x","","")')
+        squared = "WITH (" + ",".join(["a0 = m"] + [f"a{i} = a{i - 1} + a{i - 1}"
+                                                    for i in range(1, 60)]) + ") a59"
+        for query, where, statuses in (
+                ("(" * 100_000 + "m" + ")" * 100_000, at, (400,)),
+                ("-" * 100_000 + "m", at, (400,)), ("+".join(["m"] * 50_000), at, (400,)),
+                (" or ".join(f'm{{n="{i}"}}' for i in range(1500)), at, (200,)),
+                (" or ".join([every] * 1000), at, (200, 422, 503)), (squared, at, (400, 422)),
+                (blown, at, (422,)),
+                (f'label_replace(m,"a","{"$1" * 50_000}","n","(.*)")', at, (422, 503)),
+                (f'label_join(m,"a","{"s" * 900_000}","n","n","n")', at, (422, 503)),
+                (f'count_values("{"x" * 900_000}",m)', wide, (422, 503)),
+                ("sort_by_label(m," + ",".join(f'"l{i}"' for i in range(20_000)) + ")", at,
+                 (200, 503)),
+                ('m{n=~"((a{1,1000}){1,1000}){1,1000}"}', at, (400,)),
+                ('m{n=~"(.*)*(.*)*(.*)*(.*)*[0-9]{50}.*z"}', at, (200,)),
+                ("max_over_time(m[100y:1s])", at, (422,)), ("quantile(0.9,m)", wide, (200, 422, 503)),
+                ("m and on() m or m * on(g) group_left m", at, (422,)),
+                ("forecast(m[1h],3600)", wide, (200, 422, 503)),
+                ("correlate(m[1h],m[1h])", wide, (200, 422, 503)),
+                ("topk(1e18,m)", at, (200,)), ("topk(NaN,m)", at, (422,)),
+                ("m[99999999999999999999y]", at, (400,)), ("m @ 1e300", at, (400,)),
+                ("m offset -99999999999999999999s", at, (400,)), ("1e308Ti", at, (200, 400)),
+                ('m{n="\0"}', at, (200, 400)), (b'm{n="\xff\xfe"}', at, (400,)),
+                ("m", {"time": "1e300"}, (400, 422)), ("m", {"time": "1\0"}, (400,))):
+            path = "/api/v1/query_range" if where is wide else "/api/v1/query"
+            reply = self.ask(server, path, query=query, **where)
+            self.assertIn(reply.status, statuses, f"{query[:60]}: {reply}")
+            if reply.status != 200:
+                self.assertGreater(len(reply.json["error"]), 10, reply)
+        for path in ("series", "labels", "label/n/values"):
+            self.ask(server, f"/api/v1/{path}", **{"match[]": [every] * 2000})
+        before = crew.progress()
+        perilune.wait_until(lambda: crew.progress() > before + 20, "the writers go on")
+        crew.stop()
+        self.is_well(server, crew)
+        self.assertLess(server.client.metric("process_resident_memory_bytes"), 900 << 20)
 
 
 class Drain(HostileCase):

@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     pl_buf_clear(&b);
-    pl_regex_expand(re, subject, PL_STR("$1-${2}$x$$"), &b);
+    pl_regex_expand(re, subject, PL_STR("$1-${2}$x$$"), 4096, &b);
     pl_buf_fini(&b);
     pl_regex_free(re);
     pl_regex_free(slow);

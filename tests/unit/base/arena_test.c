@@ -81,6 +81,31 @@ TEST(copies_and_formatted_text_end_in_nul)
     pl_arena_fini(&a);
 }
 
+static bool room_for_two(void *ctx, size_t bytes)
+{
+    size_t *blocks = ctx;
+    assert_true(bytes > 1000);
+    return ++*blocks <= 2;
+}
+
+TEST(the_owner_is_asked_before_each_block)
+{
+    struct pl_arena a;
+    size_t blocks = 0;
+    pl_arena_init(&a, 0);
+    a.room = room_for_two;
+    a.room_ctx = &blocks;
+    assert_non_null(pl_arena_alloc(&a, 1000));
+    assert_non_null(pl_arena_alloc(&a, 1000));
+    assert_int_equal(blocks, 1);
+    assert_non_null(pl_arena_alloc(&a, 100000));
+    assert_false(a.refused);
+    assert_null(pl_arena_alloc(&a, 100000));
+    assert_true(a.refused);
+    assert_non_null(pl_arena_alloc(&a, 16)); /* the block that is open */
+    pl_arena_fini(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +114,7 @@ int main(void)
         cmocka_unit_test(the_limit_holds_and_what_was_refused_costs_nothing),
         cmocka_unit_test(after_a_reset_one_block_is_used_again),
         cmocka_unit_test(copies_and_formatted_text_end_in_nul),
+        cmocka_unit_test(the_owner_is_asked_before_each_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -475,7 +475,7 @@ static void expands(const char *pattern, const char *s, const char *template, co
 {
     struct pl_regex *re = make(pattern);
     struct pl_buf b = PL_BUF_INIT;
-    bool yes = pl_regex_expand(re, pl_str_c(s), pl_str_c(template), &b);
+    bool yes = pl_regex_expand(re, pl_str_c(s), pl_str_c(template), SIZE_MAX, &b);
     pl_buf_u8(&b, 0);
     if (yes != (want != NULL) || (want && strcmp((char *)b.p, want) != 0)) {
         fail_msg("%s on %s: %d %s", pattern, s, yes, (char *)b.p);
@@ -503,6 +503,22 @@ static void replacements_are_expanded_as_go_does(void **state)
     expands("(.+?)(b*)", "abb", "$1|$2", "a|bb");
     expands("(?:(a)|b)*", "ab", "$1", "a");
     expands("plain", "plain", "new", "new");
+}
+
+static void a_replacement_that_grows_without_measure_ends(void **state)
+{
+    (void)state;
+    struct pl_regex *re = make("(.*)");
+    struct pl_buf b = PL_BUF_INIT;
+    char s[1000], template[4001] = "";
+    memset(s, 's', sizeof s);
+    for (size_t i = 0; i < 2000; i++) {
+        memcpy(template + 2 * i, "$1", 2);
+    }
+    assert_true(pl_regex_expand(re, pl_str_mem(s, sizeof s), pl_str_c(template), 5000, &b));
+    assert_in_range(b.n, 5001, 6000);
+    pl_buf_fini(&b);
+    pl_regex_free(re);
 }
 
 static void every_prefix_and_bit_flip_of_a_pattern_is_survived(void **state)
@@ -549,6 +565,7 @@ int main(void)
         cmocka_unit_test(where_backtracking_explodes_the_answer_is_still_right),
         cmocka_unit_test(subjects_that_are_no_utf8_do_no_harm),
         cmocka_unit_test(replacements_are_expanded_as_go_does),
+        cmocka_unit_test(a_replacement_that_grows_without_measure_ends),
         cmocka_unit_test(every_prefix_and_bit_flip_of_a_pattern_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

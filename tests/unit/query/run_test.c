@@ -156,6 +156,50 @@ TEST(memory_over_the_budget_is_an_error_and_aggregation_needs_little_of_it)
     pl_result_fini(&r);
 }
 
+TEST(labels_that_multiply_meet_limits_and_not_the_end_of_memory)
+{
+    struct pl_query_conf c = conf();
+    struct pl_query_budget all = {.max_bytes = 8u << 20};
+    struct pl_result r;
+    struct pl_buf text = PL_BUF_INIT;
+    for (int i = 0; i < 20; i++) { /* 3 to the power of 20 bytes */
+        pl_buf_z(&text, "label_join(");
+    }
+    pl_buf_z(&text, "limitk(1, m)");
+    for (int i = 0; i < 20; i++) {
+        pl_buf_z(&text, ", 'h', 'x', 'h', 'h', 'h')");
+    }
+    pl_buf_u8(&text, 0);
+    assert_int_equal(range(&c, (char *)text.p, &r), PL_ELIMIT);
+    assert_non_null(strstr(error.text, "label_join() makes labels of more than 1048576 bytes"));
+    pl_buf_clear(&text);
+    pl_buf_z(&text, "label_replace(label_replace(m, 'h', '");
+    for (int i = 0; i < 20000; i++) {
+        pl_buf_z(&text, "$1");
+    }
+    pl_buf_z(&text,
+             "', 'h', '(.*)'), 'h', '$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1', 'h', '(.*)')");
+    pl_buf_u8(&text, 0);
+    c.max_memory_bytes = (size_t)1 << 30;
+    assert_int_equal(range(&c, (char *)text.p, &r), PL_ELIMIT);
+    assert_non_null(strstr(error.text, "label_replace() makes labels of more than"));
+    pl_buf_clear(&text);
+    pl_buf_z(&text, "label_join(m, 'x', '");
+    for (int i = 0; i < 100000; i++) {
+        pl_buf_u8(&text, 's');
+    }
+    pl_buf_z(&text, "', 'h', 'h')");
+    pl_buf_u8(&text, 0);
+    c.max_memory_bytes = 16u << 20; /* of 1000 x 100 kB */
+    assert_int_equal(range(&c, (char *)text.p, &r), PL_ELIMIT);
+    assert_non_null(strstr(error.text, "query needs more than its 16777216 bytes of memory"));
+    c.budget = &all;
+    assert_int_equal(range(&c, (char *)text.p, &r), PL_EBUSY);
+    assert_non_null(strstr(error.text, "queries together need more than"));
+    assert_int_equal(all.used, 0);
+    pl_buf_fini(&text);
+}
+
 TEST(a_query_ends_at_its_deadline)
 {
     struct pl_clock_manual manual = {1000};
@@ -289,6 +333,7 @@ int main(void)
         cmocka_unit_test(too_many_samples_are_an_error_in_prometheus_words),
         cmocka_unit_test(too_many_series_are_an_error_that_names_the_limit),
         cmocka_unit_test(memory_over_the_budget_is_an_error_and_aggregation_needs_little_of_it),
+        cmocka_unit_test(labels_that_multiply_meet_limits_and_not_the_end_of_memory),
         cmocka_unit_test(a_query_ends_at_its_deadline),
         cmocka_unit_test(the_deadline_is_looked_at_within_large_groups),
         cmocka_unit_test(a_canceled_query_ends),
