@@ -208,7 +208,8 @@ static void *write_late(void *arg)
 {
     struct race *r = arg;
     uint64_t x = 7;
-    for (int k = 0; k < 600; k++) {
+    /* Readers that got no processor meanwhile are waited for. */
+    for (int k = 0; k < 600 || (k < 100000 && atomic_load(&r->checked) == 0); k++) {
         struct pl_batch *b;
         uint32_t id;
         x = x * 6364136223846793005ull + 1442695040888963407ull;
