@@ -1,26 +1,19 @@
 /* Whole answers from the result cache, and requests that share one run.
  *
- * The key of an answer is the request as it was sent (target, body, Accept) and its tenant, so a
- * look-up costs no parsing; it is made on the loop, before a thread is asked. What is not there is
- * computed once for all that ask for it at the same time: a job whose key is under way joins it as
- * a follower, and gets a copy of its bytes (or, where these are many, the same result to write in
- * pieces of its own), unless samples have become visible since the run began (then what it would
- * get could lack what its client knows to be written). A run is cancelled when all that wait for it
- * have gone. Threads: loops and the pool; flights_lock guards the table, the
- * followers, and what decides on cancellation.
+ * The key of an answer is the request as it was sent (method, target, body and what kind of one,
+ * Accept) and its tenant, so a look-up costs no parsing; it is made on the loop, before a thread is
+ * asked. What is not there is computed once for all that ask for it at the same time: a job whose
+ * key is under way joins it as a follower, and gets a copy of its bytes (or, where these are many,
+ * the same result to write in pieces of its own), unless samples have become visible since the run
+ * began (then what it would get could lack what its client knows to be written). A run is cancelled
+ * when all that wait for it have gone. Threads: loops and the pool; flights_lock guards the table,
+ * the followers, and what decides on cancellation.
  *
  * For clients that take gzip an answer is compressed once, on the pool, and kept like that: their
  * key differs by a byte. */
 #include "core/api/internal.h"
 
 #define KEY_MAX ((size_t)64 << 10)
-#define ZIP_MIN 1024 /* as net's */
-
-static bool takes_gzip(struct pl_http_req *req)
-{
-    pl_str s = pl_http_header(req, "Accept-Encoding");
-    return s.n && memmem(s.p, s.n, "gzip", 4) && !memmem(s.p, s.n, "q=0", 3);
-}
 
 void pl__reply_zipped(struct pl_http_req *req)
 {
@@ -40,17 +33,19 @@ static bool refuses(struct pl_http_req *req)
 
 static void key_of(struct pl_http_req *req, const struct pl_job_args *args, struct pl_buf *key)
 {
-    pl_str part[] = {req->path, req->query, req->body, pl_http_header(req, "Accept")};
-    size_t n = 0;
-    for (size_t i = 0; i < 4; i++) {
+    pl_str type = pl_http_header(req, "Content-Type"); /* are there parameters in the body? */
+    pl_str part[] = {req->path, req->query, req->body, type, pl_http_header(req, "Accept")};
+    size_t n = 0, n_parts = sizeof(part) / sizeof(*part);
+    for (size_t i = 0; i < n_parts; i++) {
         n += part[i].n;
     }
     if (n > KEY_MAX) {
         return;
     }
-    pl_buf_u8(key, takes_gzip(req) ? 'Z' : 'R');
+    pl_buf_u8(key, pl_http_takes_gzip(req) ? 'Z' : 'R');
+    pl_buf_u8(key, (uint8_t)req->method);
     pl_buf_u64(key, (uint64_t)(uintptr_t)args->tenant);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < n_parts; i++) {
         pl_buf_varint(key, part[i].n);
         pl_buf_str(key, part[i]);
     }
@@ -110,7 +105,7 @@ static void compress(struct pl_job *job)
     struct pl_buf zipped = PL_BUF_INIT;
     bool is_text = strcmp(job->content_type, "application/msgpack") != 0;
     if (job->key.p[0] != 'Z' || !is_text || job->status != 200 || job->cancel || job->out.failed ||
-        job->out.n <= ZIP_MIN) {
+        job->out.n <= PL_HTTP_ZIP_MIN) {
         return;
     }
     if (pl_gzip_encode(pl_buf_view(&job->out), 1, &zipped) >= 0 && !zipped.failed &&
@@ -163,12 +158,14 @@ static void take_off(struct pl_api *a, struct pl_job *job)
     }
 }
 
-/** Would its answer have all that is visible now? */
+/** Would its answer come, and have all that is visible now? */
 static bool is_fresh(const struct pl_job *leader)
 {
+    if (leader->cancel || !leader->running) {
+        return !leader->cancel;
+    }
     struct pl_query_mark now = pl_query_mark(leader->args.tenant);
-    return !leader->running ||
-           (now.applied == leader->mark.applied && now.catalogue == leader->mark.catalogue);
+    return now.applied == leader->mark.applied && now.catalogue == leader->mark.catalogue;
 }
 
 bool pl__flight_join(struct pl_job *job)

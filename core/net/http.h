@@ -40,6 +40,9 @@ pl_str pl_http_header(const struct pl_http_req *req, const char *name);
 pl_str pl_http_param(struct pl_http_req *req, const char *name);
 /** The i-th value of a repeated parameter; false when there are no more. */
 bool pl_http_param_at(struct pl_http_req *req, const char *name, size_t i, pl_str *out);
+#define PL_HTTP_ZIP_MIN 1024 /* bytes: a smaller reply is not compressed */
+/** Does Accept-Encoding allow gzip in the reply? */
+bool pl_http_takes_gzip(const struct pl_http_req *req);
 /** Undo Content-Encoding (gzip, zstd, deflate, snappy block format, identity; a chain of them).
  *  @param max   limit of the inflated size
  *  @param room  where to inflate: the caller's, so that it can serve one request after another

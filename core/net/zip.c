@@ -6,7 +6,6 @@
 #include "core/net/conn.h"
 #include <stdlib.h>
 
-#define ZIP_MIN    1024
 #define ZIP_INLINE ((size_t)64 << 10)
 #define ZIP_LEVEL  1
 
@@ -34,9 +33,10 @@ static bool is_text(pl_str type)
     return false;
 }
 
-/* Accept-Encoding: "gzip, deflate;q=0.5", "*", "gzip;q=0" (not acceptable). */
-static bool accepts_gzip(pl_str list)
+/* "gzip, deflate;q=0.5", "*", "gzip;q=0" (not acceptable). */
+bool pl_http_takes_gzip(const struct pl_http_req *req)
 {
+    pl_str list = pl_http_header(req, "Accept-Encoding");
     bool any = false;
     while (list.p) {
         pl_str rest = pl_str_cut(&list, ',');
@@ -56,8 +56,8 @@ static bool accepts_gzip(pl_str list)
 
 bool pl__zip_wanted(const struct pl__request *r, pl_str type, size_t n)
 {
-    return n > ZIP_MIN && r->head.method != PL_HEAD && is_text(type) &&
-           accepts_gzip(pl_http_header(&r->pub, "Accept-Encoding")) &&
+    return n > PL_HTTP_ZIP_MIN && r->head.method != PL_HEAD && is_text(type) &&
+           pl_http_takes_gzip(&r->pub) &&
            (r->extra.n == 0 || !memmem(r->extra.p, r->extra.n, "Content-Encoding:", 17));
 }
 
