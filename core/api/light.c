@@ -39,14 +39,15 @@ static uint64_t shape_of(const struct pl_job *job)
     const struct pl_job_args *args = &job->args;
     pl_str text = args->text;
     char shape[TEXT_MAX];
+    uint64_t range = (uint64_t)args->t1 - (uint64_t)args->t0; /* of any two times */
     if (job->work != pl__query_run || text.n > TEXT_MAX || args->stats == PL__STATS_ALL ||
-        (args->step && (args->t1 - args->t0) / args->step > STEPS_MAX)) {
+        (args->step && range / (uint64_t)args->step > STEPS_MAX)) {
         return 0;
     }
     if (!memchr(text.p, '~', text.n)) {
         text = pl_str_mem(shape, without_quoted(text, shape));
     }
-    int64_t seed[2] = {args->t1 - args->t0, args->step};
+    uint64_t seed[2] = {range, (uint64_t)args->step};
     uint64_t hash = pl_hash64(text.p, text.n, pl_hash64(seed, sizeof seed, 0));
     return hash ? hash : 1;
 }
