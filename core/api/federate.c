@@ -127,23 +127,7 @@ static int by_name(const void *a, const void *b)
 {
     const struct last *x = a, *y = b;
     int c = pl_str_cmp(x->name, y->name);
-    return c ? c : pl__canon_cmp(x->labels, y->labels);
-}
-
-int pl__canon_cmp(pl_str x, pl_str y)
-{
-    struct pl_label l, m;
-    for (;;) {
-        bool more_x = pl_labels_next(&x, &l), more_y = pl_labels_next(&y, &m);
-        if (!more_x || !more_y) {
-            return (int)more_x - (int)more_y;
-        }
-        int c = pl_str_cmp(l.name, m.name);
-        c = c ? c : pl_str_cmp(l.value, m.value);
-        if (c) {
-            return c;
-        }
-    }
+    return c ? c : pl_labels_cmp(x->labels, y->labels);
 }
 
 /* The last sample of series i, if it is one to be told. */

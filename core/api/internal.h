@@ -278,8 +278,6 @@ void pl__active_remove(struct pl_job *job);
 void pl__active_sends(struct pl_job *job);
 
 #define PL__TRUNCATED "results truncated due to limit" /* Prometheus' words */
-/** Order of label sets: label by label. federate.c */
-int pl__canon_cmp(pl_str x, pl_str y);
 /** A number as Go prints it with %g, shortest: 1e+06. At most 2 * PL_NUMBER_MAX. */
 size_t pl__number_g(double v, char *out);
 void pl__labels_json(struct pl_buf *out, pl_str canon);

@@ -71,7 +71,7 @@ static void read_free(void *state)
 
 static int by_labels(const void *a, const void *b)
 {
-    return pl__canon_cmp(((const struct one *)a)->labels, ((const struct one *)b)->labels);
+    return pl_labels_cmp(((const struct one *)a)->labels, ((const struct one *)b)->labels);
 }
 
 static int open_query(struct read *x)

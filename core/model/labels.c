@@ -234,6 +234,22 @@ size_t pl_labels_count(pl_str canon)
     return n;
 }
 
+int pl_labels_cmp(pl_str a, pl_str b)
+{
+    struct pl_label x, y;
+    for (;;) {
+        bool more_a = pl_labels_next(&a, &x), more_b = pl_labels_next(&b, &y);
+        if (!more_a || !more_b) {
+            return (int)more_a - (int)more_b;
+        }
+        int c = pl_str_cmp(x.name, y.name);
+        c = c ? c : pl_str_cmp(x.value, y.value);
+        if (c) {
+            return c;
+        }
+    }
+}
+
 static bool classic(pl_str s, bool colon)
 {
     for (size_t i = 0; i < s.n; i++) {

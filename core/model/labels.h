@@ -42,6 +42,8 @@ bool pl_labels_next(pl_str *it, struct pl_label *out);
 /** Value of a label, or an empty string (p = NULL) if absent. */
 pl_str pl_labels_get(pl_str canon, pl_str name);
 size_t pl_labels_count(pl_str canon);
+/** Prometheus' order of label sets: label by label, the shorter one first. < 0, 0, > 0. */
+int pl_labels_cmp(pl_str a, pl_str b);
 /** Classic names: [a-zA-Z_:][a-zA-Z0-9_:]* and the same without colon. */
 bool pl_metric_name_classic(pl_str s);
 bool pl_label_name_classic(pl_str s);

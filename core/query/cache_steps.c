@@ -217,7 +217,7 @@ static void merge_notes(struct steps *s)
 static int by_label(const void *a, const void *b)
 {
     const pl_str *const *x = a, *const *y = b;
-    return pl__labels_cmp(**x, **y);
+    return pl_labels_cmp(**x, **y);
 }
 
 /** Numbers of labels in x -> their places in order. */

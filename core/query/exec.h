@@ -154,8 +154,6 @@ void pl__project(struct pl_buf *out, pl_str canon, const struct pl__names *names
 pl_str pl__drop_name(struct pl_arena *a, pl_str canon);
 /** Append canon with name set to value (removed if empty). */
 void pl__set_label(struct pl_buf *out, pl_str canon, pl_str name, pl_str value);
-/** Prometheus' order of label sets. */
-int pl__labels_cmp(pl_str a, pl_str b);
 /** Append `{a="b", c="d"}`, the name among the labels, as Prometheus' errors show them. */
 void pl__labels_show(struct pl_buf *out, pl_str canon);
 

@@ -102,7 +102,7 @@ static int best_first(const void *a, const void *b)
     } else if (x->score != y->score) {
         return (x->score > y->score) == x->top ? -1 : 1;
     }
-    return pl__labels_cmp(x->labels, y->labels);
+    return pl_labels_cmp(x->labels, y->labels);
 }
 
 static double score(const struct agg *a, uint32_t row, const double *median)

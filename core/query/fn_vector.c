@@ -203,7 +203,7 @@ static int compare(const void *a, const void *b, void *ctx)
         pl_str name = pl__unparen(s->e->call.args[i])->str;
         c = natural_cmp(pl_labels_get(s->r->labels[x], name), pl_labels_get(s->r->labels[y], name));
     }
-    c = c ? c : pl__labels_cmp(s->r->labels[x], s->r->labels[y]);
+    c = c ? c : pl_labels_cmp(s->r->labels[x], s->r->labels[y]);
     return s->which == PL__SORT_LABEL_DESC ? -c : c;
 }
 

@@ -167,22 +167,6 @@ void pl__set_label(struct pl_buf *out, pl_str canon, pl_str name, pl_str value)
     }
 }
 
-int pl__labels_cmp(pl_str a, pl_str b)
-{
-    struct pl_label x, y;
-    for (;;) {
-        bool more_a = pl_labels_next(&a, &x), more_b = pl_labels_next(&b, &y);
-        if (!more_a || !more_b) {
-            return (int)more_a - (int)more_b;
-        }
-        int c = pl_str_cmp(x.name, y.name);
-        c = c ? c : pl_str_cmp(x.value, y.value);
-        if (c) {
-            return c;
-        }
-    }
-}
-
 void pl__labels_show(struct pl_buf *out, pl_str canon)
 {
     struct pl_label l;

@@ -148,7 +148,7 @@ static void differing(struct pl_buf *out, pl_str a, pl_str b)
 static int duplicate(struct match *x, pl_str key, pl_str a, pl_str b)
 {
     struct pl_buf text = PL_BUF_INIT;
-    bool in_order = pl__labels_cmp(a, b) <= 0;
+    bool in_order = pl_labels_cmp(a, b) <= 0;
     pl_buf_z(&text, "found duplicate series for the match group ");
     pl__labels_show(&text, key);
     pl_buf_f(&text, " on the %s hand-side of the operation: [", x->swapped ? "left" : "right");

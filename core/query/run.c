@@ -15,7 +15,7 @@
 static int by_labels(const void *a, const void *b)
 {
     const struct pl_result_series *x = a, *y = b;
-    return pl__labels_cmp(x->labels, y->labels);
+    return pl_labels_cmp(x->labels, y->labels);
 }
 
 /** Charge a result that grows, now and then. */

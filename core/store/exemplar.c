@@ -265,19 +265,7 @@ struct owner {
 
 static int by_labels(const void *a, const void *b)
 {
-    pl_str x = ((const struct owner *)a)->labels, y = ((const struct owner *)b)->labels;
-    struct pl_label l, m;
-    for (;;) {
-        bool more_x = pl_labels_next(&x, &l), more_y = pl_labels_next(&y, &m);
-        if (!more_x || !more_y) {
-            return (int)more_x - (int)more_y;
-        }
-        int c = pl_str_cmp(l.name, m.name);
-        c = c ? c : pl_str_cmp(l.value, m.value);
-        if (c) {
-            return c;
-        }
-    }
+    return pl_labels_cmp(((const struct owner *)a)->labels, ((const struct owner *)b)->labels);
 }
 
 /* The owners of n entries that stand by id. Series that have ended are left out. */

@@ -204,6 +204,33 @@ static void classic_names_are_told(void **state)
     assert_false(pl_metric_name_classic(PL_STR("a.b")));
 }
 
+static void label_sets_are_ordered_label_by_label(void **state)
+{
+    /* ascending; the bytes of the canonical form, lengths first, would put "b" before "aa" */
+    struct pl_label sets[][2] = {
+        {{PL_STR("a"), PL_STR("xxxxxxxxx")}, {PL_STR("b"), PL_STR("1")}},
+        {{PL_STR("a"), PL_STR("z")}, {PL_STR_NULL, PL_STR_NULL}},
+        {{PL_STR("a"), PL_STR("z")}, {PL_STR("b"), PL_STR("1")}},
+        {{PL_STR("aa"), PL_STR("1")}, {PL_STR_NULL, PL_STR_NULL}},
+        {{PL_STR("b"), PL_STR("1")}, {PL_STR_NULL, PL_STR_NULL}},
+    };
+    enum { N = sizeof(sets) / sizeof(*sets) };
+    struct pl_buf canon[N + 1] = {0}; /* and the one without labels, before all */
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        assert_true(pl_labels_canon(sets[i], 1 + (sets[i][1].name.n > 0), &canon[i + 1], NULL) > 0);
+    }
+    for (size_t i = 0; i <= N; i++) {
+        for (size_t k = 0; k <= N; k++) {
+            int c = pl_labels_cmp(pl_buf_view(&canon[i]), pl_buf_view(&canon[k]));
+            assert_int_equal((c > 0) - (c < 0), (i > k) - (i < k));
+        }
+    }
+    for (size_t i = 0; i <= N; i++) {
+        pl_buf_fini(&canon[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +242,7 @@ int main(void)
         cmocka_unit_test(check_finds_every_prefix_and_what_is_out_of_order),
         cmocka_unit_test(text_is_promql_that_selects_the_series),
         cmocka_unit_test(classic_names_are_told),
+        cmocka_unit_test(label_sets_are_ordered_label_by_label),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
