@@ -50,8 +50,8 @@ struct pl__rollup {
 };
 struct pl__tier_state {
     uint64_t rolled; /* engine runs up to this journal number are in the tier */
-    int64_t horizon,
-        raw_cut; /* samples before raw_cut may be gone: such buckets stay as they are */
+    int64_t horizon;
+    int64_t raw_cut; /* samples before it may be gone: such buckets stay as they are */
 };
 /** A tier of a tenant. The storage thread writes; `state` and `et` under lock. */
 struct pl__tier_tenant {
@@ -119,8 +119,8 @@ struct pl__buckets {
 };
 
 /* rollup_pass.c */
-/** Bring all tiers of a tenant up to date. all: nearly up to now, else up to the last midnight, and late
- *  samples only then or when those before cut are about to go. PL_ECLOSED. */
+/** Bring all tiers of a tenant up to date. all: nearly up to now, else up to the last midnight, and
+ *  late samples only then or when those before cut are about to go. PL_ECLOSED. */
 int pl__rollup_pass(struct pl_tenant *t, bool all, int64_t cut);
 /** Write buckets with the state after them; next may be NULL. */
 struct pl__tier_series {

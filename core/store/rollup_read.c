@@ -27,24 +27,29 @@ struct reading {
     int damaged;
 };
 
+static void release(const struct pl_engine_ops *ops, struct pl_view *view, struct pl_cursor *cursor)
+{
+    if (cursor) {
+        ops->cursor_free(cursor);
+    }
+    if (view) {
+        ops->view_free(view);
+    }
+}
+
+/** What prepare took. */
+static void tier_free(const struct pl_store *s, size_t tier, struct pl__tier_reader *x)
+{
+    release(s->rollup.tiers[tier].engine->ops, x->view, x->cursor);
+    release(s->engine->ops, x->late, x->c_late);
+    *x = (struct pl__tier_reader){0};
+}
+
 void pl__reader_tiers_free(struct pl_reader *r)
 {
     const struct pl_store *s = r->s->t->s;
     for (size_t i = 0; r->tiers && i < s->rollup.n; i++) {
-        const struct pl_engine_ops *ops = s->rollup.tiers[i].engine->ops;
-        struct pl__tier_reader *x = &r->tiers[i];
-        if (x->cursor) {
-            ops->cursor_free(x->cursor);
-        }
-        if (x->view) {
-            ops->view_free(x->view);
-        }
-        if (x->c_late) {
-            s->engine->ops->cursor_free(x->c_late);
-        }
-        if (x->late) {
-            s->engine->ops->view_free(x->late);
-        }
+        tier_free(s, i, &r->tiers[i]);
     }
     free(r->tiers);
 }
@@ -80,8 +85,12 @@ static int prepare(struct pl_reader *r, size_t tier, struct pl__tier_reader **ou
         rc = s->engine->ops->view_since(r->s->view, x->state.rolled, &x->late);
         rc = rc < 0 ? rc : s->engine->ops->cursor(x->late, &x->c_late);
     }
-    x->ready = rc >= 0 || x->none;
-    return x->none ? 0 : rc;
+    if (rc < 0 && !x->none) {
+        tier_free(s, tier, x); /* another try begins anew */
+        return rc;
+    }
+    x->ready = true;
+    return 0;
 }
 
 /* ---------------------------------------------------------------------------- what is computed */
