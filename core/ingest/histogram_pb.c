@@ -1,11 +1,13 @@
 /* A native histogram of remote write 1.0:
  *
- *     Histogram { uint64 count_int = 1; double count_float = 2; double sum = 3; sint32 schema = 4;
- *                 double zero_threshold = 5; uint64 zero_count_int = 6; double zero_count_float =
- * 7; repeated BucketSpan negative_spans = 8; repeated sint64 negative_deltas = 9; repeated double
- * negative_counts = 10; repeated BucketSpan positive_spans = 11; repeated sint64 positive_deltas =
- * 12; repeated double positive_counts = 13; ResetHint reset_hint = 14; int64 timestamp = 15;
- *                 repeated double custom_values = 16 }
+ *     Histogram {
+ *       uint64 count_int = 1; double count_float = 2; double sum = 3; sint32 schema = 4;
+ *       double zero_threshold = 5; uint64 zero_count_int = 6; double zero_count_float = 7;
+ *       repeated BucketSpan negative_spans = 8; repeated sint64 negative_deltas = 9;
+ *       repeated double negative_counts = 10; repeated BucketSpan positive_spans = 11;
+ *       repeated sint64 positive_deltas = 12; repeated double positive_counts = 13;
+ *       ResetHint reset_hint = 14; int64 timestamp = 15; repeated double custom_values = 16
+ *     }
  *     BucketSpan { sint32 offset = 1; uint32 length = 2 }
  *
  * Whole counts come as differences, those of floats as they are: which of the two, count_float
