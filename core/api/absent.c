@@ -10,21 +10,6 @@ static void none(struct pl_http_req *req, const char *data)
     pl__reply_json(req, 200, &out);
 }
 
-bool pl__bool_param(struct pl_http_req *req, const char *name)
-{
-    static const char *const words[] = {"1", "t", "T", "TRUE",  "true",  "True",
-                                        "0", "f", "F", "FALSE", "false", "False"};
-    pl_str s = pl_http_param(req, name);
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-        if (!s.n || pl_str_eq(s, pl_str_c(words[i]))) {
-            return true;
-        }
-    }
-    pl__reply_error(req, PL_EPARSE, "invalid parameter \"%s\": \"%.*s\" is not a boolean", name,
-                    PL_PRS(s));
-    return false;
-}
-
 void pl__ep_rules(struct pl_api *a, struct pl_http_req *req)
 {
     struct pl__selectors sel;

@@ -55,44 +55,27 @@ void pl__active_sends(struct pl_job *job)
     pthread_mutex_unlock(&a->active_lock);
 }
 
-static void time_field(struct pl_json_w *w, const char *key, int64_t ms)
-{
-    struct pl_buf text = PL_BUF_INIT;
-    pl_time_text(ms, &text);
-    pl_json_key(w, key);
-    pl_json_str(w, pl_buf_view(&text));
-    pl_buf_fini(&text);
-}
-
 static void one(struct pl_json_w *w, struct pl__active *x)
 {
     const struct pl_job *job = job_of(x);
     int64_t ns = pl_mono_ns(job->api->conf.clock) - job->begun_ns;
     pl_json_obj(w);
-    pl_json_key(w, "id");
-    pl_json_i64(w, (int64_t)x->id);
-    pl_json_key(w, "tenant");
-    pl_json_str(w, pl_tenant_name(job->args.tenant));
-    pl_json_key(w, "client");
-    pl_json_str(w, job->req->peer);
-    pl_json_key(w, "kind");
-    pl_json_str(w, pl_str_c(job->args.listed));
-    pl_json_key(w, "query");
-    pl_json_str(w, job->args.text);
-    time_field(w, "start", job->args.t0);
-    time_field(w, "end", job->args.t1);
-    pl_json_key(w, "step");
-    pl_json_f64(w, (double)job->args.step / 1000);
-    pl_json_key(w, "state");
-    pl_json_str(w, x->killed    ? PL_STR("killed")
-                   : x->sends   ? PL_STR("sending")
-                   : x->running ? PL_STR("running")
-                                : PL_STR("waiting"));
-    time_field(w, "since", x->started_ms);
-    pl_json_key(w, "elapsedSeconds");
-    pl_json_f64(w, (double)ns / 1e9);
-    pl_json_key(w, "samples");
-    pl_json_i64(w, (int64_t)x->samples);
+    pl_json_field_i64(w, "id", (int64_t)x->id);
+    pl_json_field_str(w, "tenant", pl_tenant_name(job->args.tenant));
+    pl_json_field_str(w, "client", job->req->peer);
+    pl_json_field_str(w, "kind", pl_str_c(job->args.listed));
+    pl_json_field_str(w, "query", job->args.text);
+    pl__json_time(w, "start", job->args.t0);
+    pl__json_time(w, "end", job->args.t1);
+    pl_json_field_f64(w, "step", (double)job->args.step / 1000);
+    pl_json_field_str(w, "state",
+                      x->killed    ? PL_STR("killed")
+                      : x->sends   ? PL_STR("sending")
+                      : x->running ? PL_STR("running")
+                                   : PL_STR("waiting"));
+    pl__json_time(w, "since", x->started_ms);
+    pl_json_field_f64(w, "elapsedSeconds", (double)ns / 1e9);
+    pl_json_field_i64(w, "samples", (int64_t)x->samples);
     pl_json_obj_end(w);
 }
 

@@ -37,8 +37,7 @@ static bool one(void *ctx, const struct pl_exemplar *e)
     }
     pl_json_obj(&x->w);
     labels_field(x, "labels", e->labels);
-    pl_json_key(&x->w, "value");
-    pl_json_str(&x->w, pl_str_mem(text, pl_number_text(e->v, text)));
+    pl_json_field_str(&x->w, "value", pl_str_mem(text, pl_number_text(e->v, text)));
     pl_json_key(&x->w, "timestamp");
     pl_json_raw(&x->w, pl_str_mem(text, pl_number_time_ms(e->t, text)));
     pl_json_obj_end(&x->w);
@@ -76,7 +75,7 @@ void pl__ep_query_exemplars(struct pl_api *a, struct pl_http_req *req)
     if (!pl__query_param(req, &with.text)) {
         return;
     }
-    pl_arena_init(&with.sel.arena, 64u << 20);
+    pl_arena_init(&with.sel.arena, PL__ARENA_MAX);
     if (pl_query_selectors(&with.sel.arena, with.text, &with.sel.sel, &with.sel.n, &err) < 0) {
         pl__selectors_fini(&with.sel);
         pl__reply_query_error(req, "", &err);

@@ -5,9 +5,10 @@
 #include "core/ingest/ingest.h"
 #include "core/query/query.h"
 
-#define PL__FLIGHTS 256  /* buckets */
-#define PL__TOOK    4096 /* texts whose duration is remembered */
-#define PL__LIGHT   4096 /* shapes of light queries */
+#define PL__FLIGHTS   256         /* buckets */
+#define PL__ARENA_MAX (64u << 20) /* of what a request is parsed into */
+#define PL__TOOK      4096        /* texts whose duration is remembered */
+#define PL__LIGHT     4096        /* shapes of light queries */
 
 /** queue.c: jobs that wait for a thread; locked by `lock`, a leaf. */
 struct pl_queries {
@@ -64,13 +65,14 @@ void pl__reply_json(struct pl_http_req *req, int status, struct pl_buf *json);
 /** InfluxDB's error object: {"code":..,"message":..,"error":..}. */
 void pl__influx_error(struct pl_buf *out, int status, pl_str text);
 int pl__status_of(int err);
+/** "key": "2024-01-02T03:04:05.678Z"; status.c */
+void pl__json_time(struct pl_json_w *w, const char *key, int64_t ms);
 
 /* params.c: times as RFC 3339 or seconds; errors are answered here (false: request is gone). */
 bool pl__tenant(struct pl_api *a, struct pl_http_req *req, bool create, struct pl_tenant **out);
 /** @param name  parameter; absent: out is untouched */
 bool pl__time_param(struct pl_http_req *req, const char *name, int64_t *out_ms);
 bool pl__duration_param(struct pl_http_req *req, const char *name, int64_t *out_ms);
-bool pl__u64_param(struct pl_http_req *req, const char *name, uint64_t *out);
 /** A limit in Prometheus' words: 0 (the default) is none, negative ones are refused. */
 bool pl__limit_param(struct pl_http_req *req, const char *name, uint64_t *out);
 /** Is a parameter a boolean, as Go takes it, or absent? */
@@ -200,6 +202,14 @@ void pl__pieces_share(const struct pl_job *job, struct pl_job *follower);
 /** There are no pieces after all. */
 void pl__pieces_drop(struct pl_job *job);
 
+/* active.c */
+/** Enter a job into the list of queries, before another thread can have it; and take it out, before
+ *  its request is answered. Loop. */
+void pl__active_add(struct pl_job *job);
+void pl__active_remove(struct pl_job *job);
+/** From now on its answer is sent in pieces: a kill is posted to its loop. Loop. */
+void pl__active_sends(struct pl_job *job);
+
 /* queue.c */
 /** A job waits for its turn on the pool. PL_ENOMEM. */
 int pl__queue_put(struct pl_api *a, struct pl_pool *pool, struct pl_job *job);
@@ -269,13 +279,6 @@ void pl__labels_msgpack(struct pl_buf *out, pl_str canon);
 /** A column of texts; and a table of label sets, a column a name. */
 void pl__texts_csv(struct pl_buf *out, const char *heading, const pl_str *text, size_t n);
 void pl__labels_csv(struct pl_buf *out, const pl_str *canon, size_t n);
-
-/** Enter a job into the list of queries, before another thread can have it; and take it out, before
- *  its request is answered. Loop. */
-void pl__active_add(struct pl_job *job);
-void pl__active_remove(struct pl_job *job);
-/** From now on its answer is sent in pieces: a kill is posted to its loop. Loop. */
-void pl__active_sends(struct pl_job *job);
 
 #define PL__TRUNCATED "results truncated due to limit" /* Prometheus' words */
 /** A number as Go prints it with %g, shortest: 1e+06. At most 2 * PL_NUMBER_MAX. */

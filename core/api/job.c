@@ -181,15 +181,11 @@ static void put_error(struct pl_job *job, int err, const char *text, const char 
     pl_buf_clear(&job->out);
     struct pl_json_w w = pl_json_w(&job->out);
     pl_json_obj(&w);
-    pl_json_key(&w, "status");
-    pl_json_str(&w, PL_STR("error"));
-    pl_json_key(&w, "errorType");
-    pl_json_str(&w, pl_str_c(type));
-    pl_json_key(&w, "error");
-    pl_json_str(&w, pl_str_c(text));
+    pl_json_field_str(&w, "status", PL_STR("error"));
+    pl_json_field_str(&w, "errorType", pl_str_c(type));
+    pl_json_field_str(&w, "error", pl_str_c(text));
     if (hint[0]) {
-        pl_json_key(&w, "hint");
-        pl_json_str(&w, pl_str_c(hint));
+        pl_json_field_str(&w, "hint", pl_str_c(hint));
     }
     pl_json_obj_end(&w);
 }

@@ -1,4 +1,4 @@
-/* /api/v1/metadata and targets/metadata. Threads: parsed on the loop, run on the pool. */
+/* /api/v1/metadata. Threads: parsed on the loop, run on the pool. */
 #include "core/api/internal.h"
 
 struct entries {
@@ -17,12 +17,9 @@ static bool one(void *ctx, const struct pl_metadata *m)
     pl_json_key_s(&e->w, m->metric);
     pl_json_arr(&e->w);
     pl_json_obj(&e->w);
-    pl_json_key(&e->w, "type");
-    pl_json_str(&e->w, pl_str_c(pl_metric_type_text(m->type)));
-    pl_json_key(&e->w, "help");
-    pl_json_str(&e->w, m->help);
-    pl_json_key(&e->w, "unit");
-    pl_json_str(&e->w, m->unit);
+    pl_json_field_str(&e->w, "type", pl_str_c(pl_metric_type_text(m->type)));
+    pl_json_field_str(&e->w, "help", m->help);
+    pl_json_field_str(&e->w, "unit", m->unit);
     pl_json_obj_end(&e->w);
     pl_json_arr_end(&e->w);
     return true;

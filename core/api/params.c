@@ -57,17 +57,6 @@ bool pl__duration_param(struct pl_http_req *req, const char *name, int64_t *out_
     return false;
 }
 
-bool pl__u64_param(struct pl_http_req *req, const char *name, uint64_t *out)
-{
-    pl_str s = pl_http_param(req, name);
-    if (s.p && s.n && pl_str_u64(s, out) < 0) {
-        pl__reply_error(req, PL_EPARSE, "invalid parameter \"%s\": \"%.*s\" is not a number", name,
-                        PL_PRS(s));
-        return false;
-    }
-    return true;
-}
-
 bool pl__limit_param(struct pl_http_req *req, const char *name, uint64_t *out)
 {
     pl_str s = pl_http_param(req, name);
@@ -89,6 +78,21 @@ bool pl__limit_param(struct pl_http_req *req, const char *name, uint64_t *out)
     return true;
 }
 
+bool pl__bool_param(struct pl_http_req *req, const char *name)
+{
+    static const char *const words[] = {"1", "t", "T", "TRUE",  "true",  "True",
+                                        "0", "f", "F", "FALSE", "false", "False"};
+    pl_str s = pl_http_param(req, name);
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        if (!s.n || pl_str_eq(s, pl_str_c(words[i]))) {
+            return true;
+        }
+    }
+    pl__reply_error(req, PL_EPARSE, "invalid parameter \"%s\": \"%.*s\" is not a boolean", name,
+                    PL_PRS(s));
+    return false;
+}
+
 pl_str pl__segment(pl_str path, size_t i)
 {
     pl_str rest = path;
@@ -103,7 +107,7 @@ pl_str pl__segment(pl_str path, size_t i)
 bool pl__selectors(struct pl_http_req *req, struct pl__selectors *out)
 {
     *out = (struct pl__selectors){0};
-    pl_arena_init(&out->arena, 64u << 20);
+    pl_arena_init(&out->arena, PL__ARENA_MAX);
     size_t n = 0;
     pl_str text;
     while (pl_http_param_at(req, "match[]", n, &text)) {

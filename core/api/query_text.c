@@ -13,7 +13,7 @@ static void answer(struct pl_http_req *req,
     if (!pl__query_param(req, &text)) {
         return;
     }
-    pl_arena_init(&arena, 64u << 20);
+    pl_arena_init(&arena, PL__ARENA_MAX);
     if (pl_query_parse(&arena, text, &expr, &err) < 0) {
         pl__reply_query_error(req, "invalid parameter \"query\": ", &err);
     } else {

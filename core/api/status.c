@@ -1,5 +1,5 @@
-/* /-/healthy, /-/ready, /metrics, /api/v1/status. Thread: loops; nothing
- * here blocks for long. */
+/* /-/healthy, /-/ready, /metrics, and of /api/v1/status what is about the process. Thread: loops;
+ * nothing here blocks for long. */
 #include "core/api/internal.h"
 #include "perilune/version.h"
 #include <fcntl.h>
@@ -32,22 +32,9 @@ static struct pl_json_w begin(struct pl_buf *out)
 {
     struct pl_json_w w = pl_json_w(out);
     pl_json_obj(&w);
-    pl_json_key(&w, "status");
-    pl_json_str(&w, PL_STR("success"));
+    pl_json_field_str(&w, "status", PL_STR("success"));
     pl_json_key(&w, "data");
     return w;
-}
-
-static void text_field(struct pl_json_w *w, const char *key, const char *value)
-{
-    pl_json_key(w, key);
-    pl_json_str(w, pl_str_c(value));
-}
-
-static void int_field(struct pl_json_w *w, const char *key, int64_t value)
-{
-    pl_json_key(w, key);
-    pl_json_i64(w, value);
 }
 
 void pl__ep_buildinfo(struct pl_api *a, struct pl_http_req *req)
@@ -56,19 +43,19 @@ void pl__ep_buildinfo(struct pl_api *a, struct pl_http_req *req)
     struct pl_json_w w = begin(&out);
     (void)a;
     pl_json_obj(&w);
-    text_field(&w, "version", PL_VERSION);
-    text_field(&w, "revision", PL_REVISION);
-    text_field(&w, "branch", "");
-    text_field(&w, "buildUser", "");
-    text_field(&w, "buildDate", "");
-    text_field(&w, "goVersion", "");
-    text_field(&w, "application", "perilune");
+    pl_json_field_str(&w, "version", PL_STR(PL_VERSION));
+    pl_json_field_str(&w, "revision", PL_STR(PL_REVISION));
+    pl_json_field_str(&w, "branch", PL_STR(""));
+    pl_json_field_str(&w, "buildUser", PL_STR(""));
+    pl_json_field_str(&w, "buildDate", PL_STR(""));
+    pl_json_field_str(&w, "goVersion", PL_STR(""));
+    pl_json_field_str(&w, "application", PL_STR("perilune"));
     pl_json_obj_end(&w);
     pl_json_obj_end(&w);
     pl__reply_json(req, 200, &out);
 }
 
-static void time_field(struct pl_json_w *w, const char *key, int64_t ms)
+void pl__json_time(struct pl_json_w *w, const char *key, int64_t ms)
 {
     struct pl_buf text = PL_BUF_INIT;
     pl_time_text(ms, &text);
@@ -128,8 +115,7 @@ static void retention(struct pl_api *a, struct pl_json_w *w)
 {
     struct pl_buf text = PL_BUF_INIT;
     setting(a, "retention", &text);
-    pl_json_key(w, "storageRetention");
-    pl_json_str(w, pl_buf_view(&text));
+    pl_json_field_str(w, "storageRetention", pl_buf_view(&text));
     pl_buf_fini(&text);
 }
 
@@ -155,8 +141,7 @@ void pl__ep_config(struct pl_api *a, struct pl_http_req *req)
     pl_json_r_fini(&r);
     struct pl_json_w w = begin(&out);
     pl_json_obj(&w);
-    pl_json_key(&w, "yaml");
-    pl_json_str(&w, pl_buf_view(&yaml));
+    pl_json_field_str(&w, "yaml", pl_buf_view(&yaml));
     pl_json_obj_end(&w);
     pl_json_obj_end(&w);
     pl_buf_fini(&json);
@@ -171,10 +156,10 @@ void pl__ep_walreplay(struct pl_api *a, struct pl_http_req *req)
     struct pl_store_stats s = {0};
     pl_store_stats(a->conf.store, &s); /* we listen when all of it was read */
     pl_json_obj(&w);
-    int_field(&w, "min", (int64_t)s.flushed_seq);
-    int_field(&w, "max", (int64_t)s.journal_seq);
-    int_field(&w, "current", (int64_t)s.journal_seq);
-    text_field(&w, "state", "done");
+    pl_json_field_i64(&w, "min", (int64_t)s.flushed_seq);
+    pl_json_field_i64(&w, "max", (int64_t)s.journal_seq);
+    pl_json_field_i64(&w, "current", (int64_t)s.journal_seq);
+    pl_json_field_str(&w, "state", PL_STR("done"));
     pl_json_obj_end(&w);
     pl_json_obj_end(&w);
     pl__reply_json(req, 200, &out);
@@ -188,27 +173,25 @@ void pl__ep_runtimeinfo(struct pl_api *a, struct pl_http_req *req)
     char cwd[4096], host[256] = "";
     pl_store_stats(a->conf.store, &s);
     pl_json_obj(&w);
-    time_field(&w, "startTime", a->started_ms);
-    text_field(&w, "CWD", getcwd(cwd, sizeof(cwd)) ? cwd : "");
-    text_field(&w, "hostname", gethostname(host, sizeof(host)) == 0 ? host : "");
-    time_field(&w, "serverTime", pl_now_ms(a->conf.clock));
+    pl__json_time(&w, "startTime", a->started_ms);
+    pl_json_field_str(&w, "CWD", pl_str_c(getcwd(cwd, sizeof(cwd)) ? cwd : ""));
+    pl_json_field_str(&w, "hostname", pl_str_c(gethostname(host, sizeof(host)) == 0 ? host : ""));
+    pl__json_time(&w, "serverTime", pl_now_ms(a->conf.clock));
     pl_json_key(&w, "reloadConfigSuccess"); /* settings are read once, at the start */
     pl_json_bool(&w, true);
-    time_field(&w, "lastConfigTime", a->started_ms);
-    int_field(&w, "corruptionCount", 0);
-    int_field(&w, "goroutineCount", threads());
-    int_field(&w, "GOMAXPROCS", sysconf(_SC_NPROCESSORS_ONLN));
-    int_field(&w, "GOMEMLIMIT", INT64_MAX);
-    text_field(&w, "GOGC", "");
-    text_field(&w, "GODEBUG", "");
+    pl__json_time(&w, "lastConfigTime", a->started_ms);
+    pl_json_field_i64(&w, "corruptionCount", 0);
+    pl_json_field_i64(&w, "goroutineCount", threads());
+    pl_json_field_i64(&w, "GOMAXPROCS", sysconf(_SC_NPROCESSORS_ONLN));
+    pl_json_field_i64(&w, "GOMEMLIMIT", INT64_MAX);
+    pl_json_field_str(&w, "GOGC", PL_STR(""));
+    pl_json_field_str(&w, "GODEBUG", PL_STR(""));
     retention(a, &w);
-    int_field(&w, "loops", (int64_t)a->n_loops);
-    int_field(&w, "journalSequence", (int64_t)s.journal_seq);
-    int_field(&w, "flushedSequence", (int64_t)s.flushed_seq);
-    pl_json_key(&w, "readOnly");
-    pl_json_bool(&w, s.readonly);
-    pl_json_key(&w, "diskFull");
-    pl_json_bool(&w, s.full);
+    pl_json_field_i64(&w, "loops", (int64_t)a->n_loops);
+    pl_json_field_i64(&w, "journalSequence", (int64_t)s.journal_seq);
+    pl_json_field_i64(&w, "flushedSequence", (int64_t)s.flushed_seq);
+    pl_json_field_bool(&w, "readOnly", s.readonly);
+    pl_json_field_bool(&w, "diskFull", s.full);
     pl_json_obj_end(&w);
     pl_json_obj_end(&w);
     pl__reply_json(req, 200, &out);

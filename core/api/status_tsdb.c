@@ -5,21 +5,14 @@
 #define LIMIT     10
 #define LIMIT_MAX 10000
 
-static void int_field(struct pl_json_w *w, const char *key, int64_t value)
-{
-    pl_json_key(w, key);
-    pl_json_i64(w, value);
-}
-
 static void top(struct pl_json_w *w, const char *key, const struct pl_index_top *t)
 {
     pl_json_key(w, key);
     pl_json_arr(w);
     for (size_t i = 0; i < t->n; i++) {
         pl_json_obj(w);
-        pl_json_key(w, "name");
-        pl_json_str(w, t->at[i].name);
-        int_field(w, "value", (int64_t)t->at[i].n);
+        pl_json_field_str(w, "name", t->at[i].name);
+        pl_json_field_i64(w, "value", (int64_t)t->at[i].n);
         pl_json_obj_end(w);
     }
     pl_json_arr_end(w);
@@ -32,14 +25,14 @@ static void write_all(struct pl_json_w *w, const struct pl_store_stats *s,
     pl_json_obj(w);
     pl_json_key(w, "headStats");
     pl_json_obj(w);
-    int_field(w, "numSeries", (int64_t)s->n_series);
-    int_field(w, "numLabelPairs", (int64_t)x->n_pairs);
-    int_field(w, "chunkCount", (int64_t)s->n_chunks);
-    int_field(w, "minTime", empty ? 0 : s->t_min);
-    int_field(w, "maxTime", empty ? 0 : s->t_max);
-    int_field(w, "numSamples", (int64_t)s->n_head_samples);
-    int_field(w, "bytes", (int64_t)s->head_bytes);
-    int_field(w, "seriesBytes", (int64_t)s->series_bytes);
+    pl_json_field_i64(w, "numSeries", (int64_t)s->n_series);
+    pl_json_field_i64(w, "numLabelPairs", (int64_t)x->n_pairs);
+    pl_json_field_i64(w, "chunkCount", (int64_t)s->n_chunks);
+    pl_json_field_i64(w, "minTime", empty ? 0 : s->t_min);
+    pl_json_field_i64(w, "maxTime", empty ? 0 : s->t_max);
+    pl_json_field_i64(w, "numSamples", (int64_t)s->n_head_samples);
+    pl_json_field_i64(w, "bytes", (int64_t)s->head_bytes);
+    pl_json_field_i64(w, "seriesBytes", (int64_t)s->series_bytes);
     pl_json_obj_end(w);
     top(w, "seriesCountByMetricName", &x->series_by_metric);
     top(w, "labelValueCountByLabelName", &x->values_by_label);
@@ -47,17 +40,17 @@ static void write_all(struct pl_json_w *w, const struct pl_store_stats *s,
     top(w, "seriesCountByLabelValuePair", &x->series_by_pair);
     pl_json_key(w, "partitionStats");
     pl_json_obj(w);
-    int_field(w, "numSamples", (int64_t)s->n_samples);
-    int_field(w, "numChunks", (int64_t)s->n_chunks);
-    int_field(w, "numPartitions", (int64_t)s->n_partitions);
-    int_field(w, "numRuns", (int64_t)s->n_runs);
-    int_field(w, "diskBytes", (int64_t)s->disk_bytes);
+    pl_json_field_i64(w, "numSamples", (int64_t)s->n_samples);
+    pl_json_field_i64(w, "numChunks", (int64_t)s->n_chunks);
+    pl_json_field_i64(w, "numPartitions", (int64_t)s->n_partitions);
+    pl_json_field_i64(w, "numRuns", (int64_t)s->n_runs);
+    pl_json_field_i64(w, "diskBytes", (int64_t)s->disk_bytes);
     pl_json_obj_end(w);
     pl_json_key(w, "journalStats");
     pl_json_obj(w);
-    int_field(w, "bytes", (int64_t)s->journal_bytes);
-    int_field(w, "sequence", (int64_t)s->journal_seq);
-    int_field(w, "flushedSequence", (int64_t)s->flushed_seq);
+    pl_json_field_i64(w, "bytes", (int64_t)s->journal_bytes);
+    pl_json_field_i64(w, "sequence", (int64_t)s->journal_seq);
+    pl_json_field_i64(w, "flushedSequence", (int64_t)s->flushed_seq);
     pl_json_obj_end(w);
     pl_json_obj_end(w);
 }

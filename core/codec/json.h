@@ -24,6 +24,27 @@ void pl_json_f64(struct pl_json_w *w, double x); /* NaN and infinities as string
 void pl_json_bool(struct pl_json_w *w, bool x);
 void pl_json_null(struct pl_json_w *w);
 void pl_json_raw(struct pl_json_w *w, pl_str s);
+/* A key and its value. */
+static inline void pl_json_field_str(struct pl_json_w *w, const char *key, pl_str s)
+{
+    pl_json_key(w, key);
+    pl_json_str(w, s);
+}
+static inline void pl_json_field_i64(struct pl_json_w *w, const char *key, int64_t x)
+{
+    pl_json_key(w, key);
+    pl_json_i64(w, x);
+}
+static inline void pl_json_field_f64(struct pl_json_w *w, const char *key, double x)
+{
+    pl_json_key(w, key);
+    pl_json_f64(w, x);
+}
+static inline void pl_json_field_bool(struct pl_json_w *w, const char *key, bool x)
+{
+    pl_json_key(w, key);
+    pl_json_bool(w, x);
+}
 
 /* Pull parser. `for (;;) switch (pl_json_next(&r)) ...`. Duplicate keys are given as they come. */
 enum pl_json_tok {

@@ -200,5 +200,3 @@ void pl__loop_fini(struct pl_loop *l)
 }
 
 size_t pl_loop_index(const struct pl_loop *l) { return l->index; }
-
-struct pl_net *pl_loop_net(const struct pl_loop *l) { return l->net; }

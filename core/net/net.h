@@ -52,6 +52,5 @@ bool pl_net_full(const struct pl_net *n);
 size_t pl_net_loops(const struct pl_net *n);
 struct pl_loop *pl_net_loop(struct pl_net *n, size_t i);
 size_t pl_loop_index(const struct pl_loop *l);
-struct pl_net *pl_loop_net(const struct pl_loop *l);
 /** Run task on the loop's thread; any thread. The task is not copied. false: the loop is gone. */
 bool pl_loop_post(struct pl_loop *l, struct pl_task *task);

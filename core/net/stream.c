@@ -235,12 +235,6 @@ bool pl_stream_write(struct pl_stream *pub, struct pl_buf *part)
     return ok;
 }
 
-size_t pl_stream_pending(const struct pl_stream *pub)
-{
-    const struct stream *s = stream_of(pub);
-    return pl__outq_pending(&s->out, &s->io);
-}
-
 void pl_stream_pause(struct pl_stream *pub)
 {
     struct stream *s = stream_of(pub);

@@ -23,7 +23,6 @@ struct pl_stream_handler {
 };
 /** Content is taken. false: closed already. */
 bool pl_stream_write(struct pl_stream *s, struct pl_buf *part);
-size_t pl_stream_pending(const struct pl_stream *s);
 /** Back-pressure: stop and go on reading (TCP's window does the rest). */
 void pl_stream_pause(struct pl_stream *s);
 void pl_stream_resume(struct pl_stream *s); /* delivers what is buffered */

@@ -1,5 +1,5 @@
 /* Parameters of requests that are as they should be; what is wrong is answered, and is tested over
- * HTTP (tests/http). */
+ * HTTP (tests/e2e). */
 #include "core/api/internal.h"
 #include "core/net/request.h"
 #include <setjmp.h>
@@ -21,6 +21,16 @@ static void drop(struct pl__request *r)
     free(r);
 }
 
+static void booleans_are_taken_as_go_takes_them(void **state)
+{
+    struct pl__request *r = request("a=1&b=False&c=T&empty=");
+    (void)state;
+    assert_true(pl__bool_param(&r->pub, "a") && pl__bool_param(&r->pub, "b") &&
+                pl__bool_param(&r->pub, "c") && pl__bool_param(&r->pub, "empty") &&
+                pl__bool_param(&r->pub, "absent"));
+    drop(r);
+}
+
 static void what_is_absent_or_empty_leaves_the_default(void **state)
 {
     struct pl__request *r = request("empty=&other=1");
@@ -30,7 +40,7 @@ static void what_is_absent_or_empty_leaves_the_default(void **state)
     assert_true(pl__time_param(&r->pub, "absent", &t) && pl__time_param(&r->pub, "empty", &t));
     assert_true(pl__duration_param(&r->pub, "absent", &t) &&
                 pl__duration_param(&r->pub, "empty", &t));
-    assert_true(pl__u64_param(&r->pub, "absent", &n) && pl__u64_param(&r->pub, "empty", &n));
+    assert_true(pl__limit_param(&r->pub, "absent", &n) && pl__limit_param(&r->pub, "empty", &n));
     assert_int_equal(t, 77);
     assert_int_equal(n, 77);
     drop(r);
@@ -39,7 +49,7 @@ static void what_is_absent_or_empty_leaves_the_default(void **state)
 static void times_durations_and_numbers_are_read(void **state)
 {
     struct pl__request *r = request("t=2023-11-14T23:13:20%2B01:00&u=1700000000.5&s=1h30m&p=0.25&"
-                                    "m=-5s&n=18446744073709551615");
+                                    "m=-5s&n=9223372036854775807&plus=%2B5");
     int64_t t;
     uint64_t n;
     (void)state;
@@ -53,8 +63,10 @@ static void times_durations_and_numbers_are_read(void **state)
     assert_int_equal(t, 250);
     assert_true(pl__duration_param(&r->pub, "m", &t));
     assert_int_equal(t, -5000);
-    assert_true(pl__u64_param(&r->pub, "n", &n));
-    assert_true(n == UINT64_MAX);
+    assert_true(pl__limit_param(&r->pub, "n", &n));
+    assert_true(n == INT64_MAX);
+    assert_true(pl__limit_param(&r->pub, "plus", &n));
+    assert_int_equal(n, 5);
     drop(r);
 }
 
@@ -83,6 +95,7 @@ static void selectors_are_parsed_in_their_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(booleans_are_taken_as_go_takes_them),
         cmocka_unit_test(what_is_absent_or_empty_leaves_the_default),
         cmocka_unit_test(times_durations_and_numbers_are_read),
         cmocka_unit_test(a_segment_of_the_path_is_found_by_its_number),
