@@ -7,90 +7,17 @@
  * one takes in the buckets it grows over, up to the end of a populated bucket, which may in turn
  * widen the other. Then the finer resolution is reduced to the coarser. Custom bounds that differ
  * are reduced to those in common. All as Prometheus (model/histogram/float_histogram.go). */
-#include "core/model/histogram_math.h"
-
-static void add_val(struct pl_hval *a, double x)
-{
-    double t = a->v + x;
-    if (isinf(t)) {
-        a->c = 0;
-    } else if (fabs(a->v) >= fabs(x)) {
-        a->c += (a->v - t) + x;
-    } else {
-        a->c += (x - t) + a->v;
-    }
-    a->v = t;
-}
-
-/* ------------------------------------------------------------------ buckets of either kind */
-
-/** Walks the buckets of a histogram's side or of cells, ascending, at a lower resolution: buckets
- *  that fall into one are given one after another with the same index. */
-struct cursor {
-    const struct pl_hbuckets *b; /* or */
-    const struct pl_hcells *cells;
-    uint32_t span, in, at;
-    int64_t next;
-    int shift;
-    int64_t index;
-    struct pl_hval x;
-};
-
-static struct cursor cursor_of(const struct pl_hbuckets *b, int shift)
-{
-    return (struct cursor){.b = b, .shift = shift, .next = b->n_spans ? b->spans[0].offset : 0};
-}
-
-static struct cursor cursor_cells(const struct pl_hcells *c) { return (struct cursor){.cells = c}; }
-
-static bool cursor_next(struct cursor *c)
-{
-    if (c->cells) {
-        if (c->at >= c->cells->n) {
-            return false;
-        }
-        c->index = c->cells->cell[c->at].index;
-        c->x = c->cells->cell[c->at++].x;
-        return true;
-    }
-    if (c->at >= c->b->n || c->b->n_spans == 0) {
-        return false;
-    }
-    while (c->in >= c->b->spans[c->span].length) {
-        if (++c->span >= c->b->n_spans) {
-            c->at = c->b->n;
-            return false;
-        }
-        c->in = 0;
-        c->next += c->b->spans[c->span].offset;
-    }
-    c->in++;
-    c->index = c->next++;
-    c->index = c->shift ? ((c->index - 1) >> c->shift) + 1 : c->index;
-    c->x = (struct pl_hval){c->b->count[c->at++], 0};
-    return true;
-}
-
-/** Enough of a histogram to ask for bounds. */
-static struct pl_histogram schema_only(int schema)
-{
-    return (struct pl_histogram){.schema = (int8_t)schema};
-}
+#include "core/model/histogram_cursor.h"
 
 /* ------------------------------------------------------------------ the zero bucket */
 
-struct zero {
-    struct pl_hval count;
-    double threshold;
-};
-
 /** Add to z the buckets of a side that begin within its threshold; one that is populated and ends
  *  outside moves the threshold. @return true where it did */
-static bool zero_side(struct zero *z, const struct pl_histogram *of, struct cursor c)
+static bool zero_side(struct pl__hzero *z, const struct pl_histogram *of, struct pl__hcursor c)
 {
-    while (cursor_next(&c) && pl_histogram_bound(of, c.index - 1) < z->threshold) {
+    while (pl__hcursor_next(&c) && pl_histogram_bound(of, c.index - 1) < z->threshold) {
         double upper = pl_histogram_bound(of, c.index);
-        add_val(&z->count, c.x.v);
+        pl__hval_add(&z->count, c.x.v);
         z->count.c += c.x.c;
         if (upper > z->threshold) {
             if (c.x.v != 0) {
@@ -103,12 +30,11 @@ static bool zero_side(struct zero *z, const struct pl_histogram *of, struct curs
     return false;
 }
 
-/** The zero bucket as it were with a larger threshold. */
-static struct zero zero_widened(struct pl_hval count, double now, double threshold, int schema,
-                                struct cursor pos, struct cursor neg)
+struct pl__hzero pl__hzero_widened(struct pl_hval count, double now, double threshold, int schema,
+                                   struct pl__hcursor pos, struct pl__hcursor neg)
 {
-    struct pl_histogram of = schema_only(schema);
-    struct zero z = {count, threshold};
+    struct pl_histogram of = pl__hschema(schema);
+    struct pl__hzero z = {count, threshold};
     if (threshold == now) {
         return z;
     }
@@ -135,20 +61,21 @@ static void cells_from(struct pl_hcells *c, const struct pl_histogram *of, doubl
 /** Make the zero buckets of s and h one; the count that h has then. */
 static double zero_reconcile(struct pl_hsum *s, const struct pl_histogram *h)
 {
-    struct zero other = {{h->zero_count, 0}, h->zero_threshold};
-    struct pl_histogram mine = schema_only(s->schema);
+    struct pl__hzero other = {{h->zero_count, 0}, h->zero_threshold};
+    struct pl_histogram mine = pl__hschema(s->schema);
     while (other.threshold != s->zero_threshold) {
         if (isnan(other.threshold) || isnan(s->zero_threshold)) {
             break; /* never in a checked histogram */
         }
         if (s->zero_threshold > other.threshold) {
-            other = zero_widened((struct pl_hval){h->zero_count, 0}, h->zero_threshold,
-                                 s->zero_threshold, h->schema, cursor_of(&h->pos, 0),
-                                 cursor_of(&h->neg, 0));
+            other = pl__hzero_widened((struct pl_hval){h->zero_count, 0}, h->zero_threshold,
+                                      s->zero_threshold, h->schema, pl__hcursor(&h->pos, 0),
+                                      pl__hcursor(&h->neg, 0));
         }
         if (other.threshold > s->zero_threshold) {
-            struct zero z = zero_widened(s->zero, s->zero_threshold, other.threshold, s->schema,
-                                         cursor_cells(&s->pos), cursor_cells(&s->neg));
+            struct pl__hzero z =
+                pl__hzero_widened(s->zero, s->zero_threshold, other.threshold, s->schema,
+                                  pl__hcursor_cells(&s->pos), pl__hcursor_cells(&s->neg));
             s->zero = z.count;
             s->zero_threshold = z.threshold;
             cells_from(&s->pos, &mine, z.threshold);
@@ -164,10 +91,10 @@ static void cells_reduce(struct pl_hcells *c, int shift)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < c->n; i++) {
-        int32_t index = ((c->cell[i].index - 1) >> shift) + 1;
+        int32_t index = (int32_t)((((int64_t)c->cell[i].index - 1) >> shift) + 1);
         if (n > 0 && c->cell[n - 1].index == index) {
             struct pl_hcell *to = &c->cell[n - 1];
-            add_val(&to->x, c->cell[i].x.v);
+            pl__hval_add(&to->x, c->cell[i].x.v);
             to->x.c += c->cell[i].x.c;
         } else {
             c->cell[n] = c->cell[i];
@@ -177,24 +104,13 @@ static void cells_reduce(struct pl_hcells *c, int shift)
     c->n = n;
 }
 
-/** Skip what ends within the zero bucket. */
-static bool cursor_begin(struct cursor *c, const struct pl_histogram *of, double threshold)
-{
-    while (cursor_next(c)) {
-        if (threshold == 0 || pl_histogram_bound(of, c->index) > threshold) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /** How many buckets of c are not among the cells. */
-static uint32_t count_new(const struct pl_hcells *cells, struct cursor c)
+static uint32_t count_new(const struct pl_hcells *cells, struct pl__hcursor c)
 {
     uint32_t n = 0, i = 0;
     int64_t last = INT64_MIN;
     bool more = true;
-    for (; more; more = cursor_next(&c)) {
+    for (; more; more = pl__hcursor_next(&c)) {
         while (i < cells->n && cells->cell[i].index < c.index) {
             i++;
         }
@@ -207,8 +123,8 @@ static uint32_t count_new(const struct pl_hcells *cells, struct cursor c)
 static int cells_add(struct pl_hsum *s, struct pl_hcells *to, const struct pl_hbuckets *b,
                      int shift, const struct pl_histogram *of, double threshold, double factor)
 {
-    struct cursor c = cursor_of(b, shift);
-    if (!cursor_begin(&c, of, threshold)) {
+    struct pl__hcursor c = pl__hcursor(b, shift);
+    if (!pl__hcursor_begin(&c, of, threshold)) {
         return 0;
     }
     uint32_t fresh = count_new(to, c), i = 0, n = 0, end = to->n;
@@ -240,12 +156,12 @@ static int cells_add(struct pl_hsum *s, struct pl_hcells *to, const struct pl_hb
             x = to->cell[i++];
         }
         bool first = !there;
-        for (; more && c.index == index; more = cursor_next(&c)) {
+        for (; more && c.index == index; more = pl__hcursor_next(&c)) {
             if (first) {
                 x.x = (struct pl_hval){factor * c.x.v, 0};
                 first = false;
             } else {
-                add_val(&x.x, factor * c.x.v);
+                pl__hval_add(&x.x, factor * c.x.v);
             }
         }
         to->cell[n++] = x;
@@ -259,7 +175,7 @@ static int cells_add(struct pl_hsum *s, struct pl_hcells *to, const struct pl_hb
 
 /* ------------------------------------------------------------------ custom bounds */
 
-static bool same_bounds(const double *a, uint32_t n_a, const double *b, uint32_t n_b)
+bool pl__hbounds_same(const double *a, uint32_t n_a, const double *b, uint32_t n_b)
 {
     bool same = n_a == n_b;
     for (uint32_t i = 0; same && i < n_a; i++) {
@@ -269,11 +185,11 @@ static bool same_bounds(const double *a, uint32_t n_a, const double *b, uint32_t
 }
 
 /** Add the buckets of c, which has these bounds, to the buckets of the common bounds. */
-static void map_custom(struct cursor c, const double *bounds, uint32_t n_bounds,
+static void map_custom(struct pl__hcursor c, const double *bounds, uint32_t n_bounds,
                        const double *common, uint32_t n_common, struct pl_hcell *to, double factor)
 {
     uint32_t k = 0;
-    while (cursor_next(&c)) {
+    while (pl__hcursor_next(&c)) {
         uint32_t at = n_common;
         if (c.index >= 0 && c.index < (int64_t)n_bounds) {
             while (k < n_common && common[k] < bounds[c.index]) {
@@ -281,7 +197,7 @@ static void map_custom(struct cursor c, const double *bounds, uint32_t n_bounds,
             }
             at = k;
         }
-        add_val(&to[at].x, factor * c.x.v);
+        pl__hval_add(&to[at].x, factor * c.x.v);
         to[at].x.c += factor * c.x.c;
     }
 }
@@ -304,8 +220,8 @@ static int custom_reconcile(struct pl_hsum *s, const struct pl_histogram *h, dou
             k++;
         }
     }
-    map_custom(cursor_cells(&s->pos), s->bounds, s->n_bounds, common, n, cell, 1);
-    map_custom(cursor_of(&h->pos, 0), h->bounds, h->n_bounds, common, n, cell, factor);
+    map_custom(pl__hcursor_cells(&s->pos), s->bounds, s->n_bounds, common, n, cell, 1);
+    map_custom(pl__hcursor(&h->pos, 0), h->bounds, h->n_bounds, common, n, cell, factor);
     for (uint32_t i = 0; i <= n; i++) {
         if (cell[i].x.v != 0) {
             cell[kept] = cell[i];
@@ -362,16 +278,16 @@ int pl_hsum_add(struct pl_hsum *s, const struct pl_histogram *h, double factor)
     }
     int bits = merge_reset(s, h->reset) ? PL_HSUM_COLLISION : 0, err;
     if (!custom) {
-        add_val(&s->zero, factor * zero_reconcile(s, h));
+        pl__hval_add(&s->zero, factor * zero_reconcile(s, h));
     }
-    add_val(&s->count, factor * h->count);
-    add_val(&s->sum, factor * h->sum);
-    if (custom && !same_bounds(s->bounds, s->n_bounds, h->bounds, h->n_bounds)) {
+    pl__hval_add(&s->count, factor * h->count);
+    pl__hval_add(&s->sum, factor * h->sum);
+    if (custom && !pl__hbounds_same(s->bounds, s->n_bounds, h->bounds, h->n_bounds)) {
         err = custom_reconcile(s, h, factor);
         return err < 0 ? err : bits | err;
     }
     pl_hsum_reduce(s, h->schema);
-    struct pl_histogram of = schema_only(s->schema);
+    struct pl_histogram of = pl__hschema(s->schema);
     double threshold = custom ? 0 : s->zero_threshold;
     int shift = h->schema - s->schema;
     err = cells_add(s, &s->pos, &h->pos, shift, &of, threshold, factor);
@@ -521,7 +437,7 @@ struct pl_histogram *pl_histogram_scaled(struct pl_arena *a, const struct pl_his
     return pl_hsum_finish(&s, a, compact, false);
 }
 
-/* ------------------------------------------------------------------ one histogram */
+/* ------------------------------------------------------------------ copies */
 
 static bool side_copy(struct pl_arena *a, const struct pl_hbuckets *b, struct pl_hbuckets *out)
 {
@@ -559,136 +475,4 @@ struct pl_histogram *pl_histogram_copy(struct pl_arena *a, const struct pl_histo
     }
     to->bounds = bounds;
     return side_copy(a, &h->pos, &to->pos) && side_copy(a, &h->neg, &to->neg) ? to : NULL;
-}
-
-static bool same_bits(double a, double b) { return pl_f64_bits(a) == pl_f64_bits(b); }
-
-static bool same_side(const struct pl_hbuckets *a, const struct pl_hbuckets *b)
-{
-    struct cursor x = cursor_of(a, 0), y = cursor_of(b, 0);
-    if (a->n != b->n) {
-        return false;
-    }
-    while (cursor_next(&x)) {
-        if (!cursor_next(&y) || x.index != y.index || !same_bits(x.x.v, y.x.v)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool pl_histogram_equal(const struct pl_histogram *a, const struct pl_histogram *b)
-{
-    return a->schema == b->schema && same_bits(a->count, b->count) && same_bits(a->sum, b->sum) &&
-           (!pl_histogram_custom(a) ||
-            same_bounds(a->bounds, a->n_bounds, b->bounds, b->n_bounds)) &&
-           a->zero_threshold == b->zero_threshold && same_bits(a->zero_count, b->zero_count) &&
-           same_side(&a->neg, &b->neg) && same_side(&a->pos, &b->pos);
-}
-
-/* ------------------------------------------------------------------ counter resets */
-
-/** The next bucket with all that fall into it added up; *more: c stands on the one behind. */
-static bool merged_next(struct cursor *c, bool *more, int64_t *index, double *count)
-{
-    if (!*more) {
-        return false;
-    }
-    *index = c->index;
-    *count = 0;
-    while (*more && c->index == *index) {
-        *count += c->x.v;
-        *more = cursor_next(c);
-    }
-    return true;
-}
-
-/** Is any bucket less than before, or gone? Buckets that end within the threshold do not count. */
-static bool side_fell(const struct pl_hbuckets *now, const struct pl_hbuckets *before, int shift,
-                      const struct pl_histogram *of, double threshold)
-{
-    struct cursor c = cursor_of(now, 0), p = cursor_of(before, shift);
-    bool more_c = cursor_begin(&c, of, threshold), more_p = cursor_begin(&p, of, threshold);
-    int64_t i = INT64_MIN, k;
-    double x = 0, was;
-    bool there = true;
-    while (merged_next(&p, &more_p, &k, &was)) {
-        while (there && i < k) {
-            there = merged_next(&c, &more_c, &i, &x);
-        }
-        if (there && i == k ? x < was : was != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/** The observations of h up to a bound, from where *c stands. */
-static double sum_to(const struct pl_histogram *h, struct cursor *c, bool *more, double bound)
-{
-    double sum = 0;
-    while (*more && pl_histogram_bound(h, c->index) <= bound) {
-        sum += c->x.v;
-        *more = cursor_next(c);
-    }
-    return sum;
-}
-
-/** Between the bounds that both have, did anything fall? */
-static bool custom_fell(const struct pl_histogram *now, const struct pl_histogram *before)
-{
-    struct cursor c = cursor_of(&now->pos, 0), p = cursor_of(&before->pos, 0);
-    bool more_c = cursor_next(&c), more_p = cursor_next(&p);
-    uint32_t i = 0, k = 0;
-    while (i <= now->n_bounds && k <= before->n_bounds) {
-        double a = i < now->n_bounds ? now->bounds[i] : INFINITY;
-        double b = k < before->n_bounds ? before->bounds[k] : INFINITY;
-        if (a == b) {
-            double x = sum_to(now, &c, &more_c, a), was = sum_to(before, &p, &more_p, a);
-            if (x < was) {
-                return true;
-            }
-            i++, k++;
-        } else if (a < b) {
-            i++;
-        } else {
-            k++;
-        }
-    }
-    return false;
-}
-
-bool pl_histogram_is_reset(const struct pl_histogram *h, const struct pl_histogram *before)
-{
-    if (h->reset == PL_RESET_YES || h->reset == PL_RESET_NO) {
-        return h->reset == PL_RESET_YES;
-    }
-    if (h->count < before->count) {
-        return true;
-    }
-    bool custom = pl_histogram_custom(h);
-    if (custom) {
-        if (!pl_histogram_custom(before)) {
-            return true;
-        }
-        if (!same_bounds(h->bounds, h->n_bounds, before->bounds, before->n_bounds)) {
-            return custom_fell(h, before);
-        }
-    }
-    if (h->schema > before->schema || h->zero_threshold < before->zero_threshold ||
-        pl_histogram_custom(before) != custom) {
-        return true;
-    }
-    if (!custom) {
-        struct zero z = zero_widened((struct pl_hval){before->zero_count, 0},
-                                     before->zero_threshold, h->zero_threshold, before->schema,
-                                     cursor_of(&before->pos, 0), cursor_of(&before->neg, 0));
-        if (z.threshold != h->zero_threshold || h->zero_count < z.count.v) {
-            return true;
-        }
-    }
-    double threshold = custom ? 0 : h->zero_threshold;
-    int shift = before->schema - h->schema;
-    return side_fell(&h->pos, &before->pos, shift, h, threshold) ||
-           side_fell(&h->neg, &before->neg, shift, h, threshold);
 }

@@ -2,7 +2,7 @@
  * a value. Within a bucket the observations are taken to be spread evenly, on a logarithmic scale
  * in exponential buckets, on a linear one in custom buckets and in the zero bucket. Special cases
  * as in Prometheus (promql/quantile.go, promql/functions.go, model/histogram). */
-#include "core/model/histogram_math.h"
+#include "core/model/histogram_cursor.h"
 
 #include <float.h>
 
@@ -138,7 +138,8 @@ double pl_histogram_fraction(double lower, double upper, const struct pl_histogr
 
 double pl_histogram_variance(const struct pl_histogram *h)
 {
-    double mean = h->sum / h->count, sum = 0, c = 0;
+    double mean = h->sum / h->count;
+    struct pl_hval sum = {0, 0};
     struct pl_hiter it = pl_hiter(h, false);
     struct pl_hbucket b;
     while (pl_hiter_next(&it, &b)) {
@@ -152,11 +153,10 @@ double pl_histogram_variance(const struct pl_histogram *h)
             middle = sqrt(b.upper * b.lower);
             middle = b.upper < 0 ? -middle : middle;
         }
-        double delta = middle - mean, x = b.count * delta * delta, t = sum + x;
-        c = isinf(t) ? 0 : fabs(sum) >= fabs(x) ? c + ((sum - t) + x) : c + ((x - t) + sum);
-        sum = t;
+        double delta = middle - mean;
+        pl__hval_add(&sum, b.count * delta * delta);
     }
-    return (sum + c) / h->count;
+    return (sum.v + sum.c) / h->count;
 }
 
 /* ------------------------------------------------------------------ trimming */

@@ -316,6 +316,17 @@ static void trimming_divides_the_bucket_it_cuts(void **state)
     assert_true(pl_histogram_equal(x, &h)); /* nothing cut: the sum stays, too */
 }
 
+static void the_lowest_bucket_of_all_keeps_its_sign_at_a_lower_resolution(void **state)
+{
+    int bits;
+    const struct pl_histogram fine = {.schema = 1, .count = 1, .pos = SIDE(INT32_MIN, 1)};
+    const struct pl_histogram coarse = {.schema = 0, .count = 2, .pos = SIDE(INT32_MIN / 2, 2)};
+    (void)state;
+    const struct pl_histogram *h = sum_of(&fine, &coarse, 1, &bits);
+    assert_int_equal(bits, 0);
+    assert_side(&h->pos, INT32_MIN / 2, (double[]){3}, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +344,7 @@ int main(void)
         cmocka_unit_test(quantiles_interpolate_by_the_kind_of_bucket),
         cmocka_unit_test(a_fraction_is_the_inverse_of_a_quantile),
         cmocka_unit_test(trimming_divides_the_bucket_it_cuts),
+        cmocka_unit_test(the_lowest_bucket_of_all_keeps_its_sign_at_a_lower_resolution),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
