@@ -170,9 +170,8 @@ static void work_values(struct pl_job *job)
     list_end(&l, e, "value");
 }
 
-/* U__a_2e_b is a.b: a name as Prometheus' clients escape it in a path. `__` is an underscore, `_`
- * hex
- * `_` a code point; what is not well-formed is taken as it stands. */
+/* U__a_2e_b is a.b: a name as Prometheus' clients escape it in a path. `__` is an underscore,
+ * `_2e_` a code point in hex; what is not well-formed is taken as it stands. */
 pl_str pl__unescape_name(struct pl_arena *arena, pl_str name)
 {
     char *out = pl_arena_alloc(arena, name.n + 4);
@@ -199,21 +198,7 @@ pl_str pl__unescape_name(struct pl_arena *arena, pl_str name)
         if (i == name.n || digits == 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
             return name;
         }
-        if (code < 0x80) {
-            out[n++] = (char)code;
-        } else if (code < 0x800) {
-            out[n++] = (char)(0xc0 | code >> 6);
-            out[n++] = (char)(0x80 | (code & 63));
-        } else if (code < 0x10000) {
-            out[n++] = (char)(0xe0 | code >> 12);
-            out[n++] = (char)(0x80 | (code >> 6 & 63));
-            out[n++] = (char)(0x80 | (code & 63));
-        } else {
-            out[n++] = (char)(0xf0 | code >> 18);
-            out[n++] = (char)(0x80 | (code >> 12 & 63));
-            out[n++] = (char)(0x80 | (code >> 6 & 63));
-            out[n++] = (char)(0x80 | (code & 63));
-        }
+        n += pl_utf8_put(out + n, code);
     }
     return out ? pl_str_mem(out, n) : name;
 }

@@ -85,6 +85,17 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
     return len;
 }
 
+size_t pl_utf8_put(char out[PL_UTF8_MAX], uint32_t cp)
+{
+    static const uint8_t lead[] = {0, 0xc0, 0xe0, 0xf0};
+    size_t more = cp < 0x80 ? 0 : cp < 0x800 ? 1 : cp < 0x10000 ? 2 : 3;
+    for (size_t i = more; i > 0; i--, cp >>= 6) {
+        out[i] = (char)(0x80 | (cp & 63));
+    }
+    out[0] = (char)(lead[more] | cp);
+    return more + 1;
+}
+
 size_t pl_utf8_check(pl_str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;

@@ -39,6 +39,9 @@ pl_str pl_str_trim(pl_str s);
 pl_str pl_str_cut(pl_str *rest, char c);
 /** Position of the first invalid byte of UTF-8, or s.n if all is valid. */
 size_t pl_utf8_check(pl_str s);
+#define PL_UTF8_MAX 4
+/** Write a code point (up to U+10FFFF; surrogates too, as three bytes): the bytes written. */
+size_t pl_utf8_put(char out[PL_UTF8_MAX], uint32_t cp);
 /** Decimal, the whole of s; PL_EPARSE, PL_ELIMIT on overflow. */
 int pl_str_i64(pl_str s, int64_t *out);
 int pl_str_u64(pl_str s, uint64_t *out);

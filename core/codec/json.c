@@ -70,21 +70,8 @@ static int hex4(const char *p, const char *end)
 
 static void add_utf8(struct pl_buf *b, uint32_t c)
 {
-    if (c < 0x80) {
-        pl_buf_u8(b, (uint8_t)c);
-    } else if (c < 0x800) {
-        pl_buf_u8(b, (uint8_t)(0xc0 | c >> 6));
-        pl_buf_u8(b, (uint8_t)(0x80 | (c & 63)));
-    } else if (c < 0x10000) {
-        pl_buf_u8(b, (uint8_t)(0xe0 | c >> 12));
-        pl_buf_u8(b, (uint8_t)(0x80 | (c >> 6 & 63)));
-        pl_buf_u8(b, (uint8_t)(0x80 | (c & 63)));
-    } else {
-        pl_buf_u8(b, (uint8_t)(0xf0 | c >> 18));
-        pl_buf_u8(b, (uint8_t)(0x80 | (c >> 12 & 63)));
-        pl_buf_u8(b, (uint8_t)(0x80 | (c >> 6 & 63)));
-        pl_buf_u8(b, (uint8_t)(0x80 | (c & 63)));
-    }
+    char text[PL_UTF8_MAX];
+    pl_buf_add(b, text, pl_utf8_put(text, c));
 }
 
 /* An escape at p (behind the backslash): where it ends, or NULL. A surrogate without its partner

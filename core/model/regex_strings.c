@@ -20,12 +20,8 @@ struct set {
 
 void pl__re_utf8(struct pl_buf *out, uint32_t cp)
 {
-    int more = cp < 0x80 ? 0 : cp < 0x800 ? 1 : cp < 0x10000 ? 2 : 3;
-    static const uint8_t lead[] = {0, 0xc0, 0xe0, 0xf0};
-    pl_buf_u8(out, (uint8_t)(lead[more] | cp >> (6 * more)));
-    for (; more > 0; more--) {
-        pl_buf_u8(out, (uint8_t)(0x80 | (cp >> (6 * (more - 1)) & 63)));
-    }
+    char text[PL_UTF8_MAX];
+    pl_buf_add(out, text, pl_utf8_put(text, cp));
 }
 
 static bool is_gap(char c) { return c == PL__RE_GAP || c == PL__RE_GAP1; }

@@ -562,26 +562,6 @@ struct pl__token pl__lex_next(struct pl__lexer *l)
     }
 }
 
-static size_t put_rune(char *out, uint32_t x)
-{
-    if (x < 0x80) {
-        out[0] = (char)x;
-        return 1;
-    }
-    if (x < 0x800) {
-        out[0] = (char)(0xc0 | x >> 6), out[1] = (char)(0x80 | (x & 63));
-        return 2;
-    }
-    if (x < 0x10000) {
-        out[0] = (char)(0xe0 | x >> 12), out[1] = (char)(0x80 | (x >> 6 & 63));
-        out[2] = (char)(0x80 | (x & 63));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | x >> 18), out[1] = (char)(0x80 | (x >> 12 & 63));
-    out[2] = (char)(0x80 | (x >> 6 & 63)), out[3] = (char)(0x80 | (x & 63));
-    return 4;
-}
-
 bool pl__unquote(struct pl_arena *a, pl_str quoted, pl_str *out)
 {
     if (quoted.n < 2) {
@@ -622,7 +602,7 @@ bool pl__unquote(struct pl_arena *a, pl_str quoted, pl_str *out)
             if (digits <= 3) {
                 to[n++] = (char)x;
             } else {
-                n += put_rune(to + n, x);
+                n += pl_utf8_put(to + n, x);
             }
         }
     }

@@ -104,6 +104,28 @@ TEST(what_is_not_a_whole_integer_is_refused)
     }
 }
 
+TEST(code_points_are_written_in_one_to_four_bytes)
+{
+    const struct {
+        uint32_t cp;
+        const char *text;
+    } cases[] = {{0, ""},
+                 {0x7f, "\x7f"},
+                 {0x80, "\xc2\x80"},
+                 {0x7ff, "\xdf\xbf"},
+                 {0x800, "\xe0\xa0\x80"},
+                 {0xd800, "\xed\xa0\x80"},
+                 {0xffff, "\xef\xbf\xbf"},
+                 {0x10000, "\xf0\x90\x80\x80"},
+                 {0x10ffff, "\xf4\x8f\xbf\xbf"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char out[PL_UTF8_MAX];
+        size_t n = cases[i].cp ? strlen(cases[i].text) : 1;
+        assert_int_equal(pl_utf8_put(out, cases[i].cp), n);
+        assert_memory_equal(out, cases[i].text, n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +135,7 @@ int main(void)
         cmocka_unit_test(cutting_yields_all_parts_and_then_the_null_string),
         cmocka_unit_test(the_order_is_by_bytes_with_the_shorter_first),
         cmocka_unit_test(utf8_is_valid_up_to_the_first_bad_byte),
+        cmocka_unit_test(code_points_are_written_in_one_to_four_bytes),
         cmocka_unit_test(integers_are_read_to_their_bounds_and_not_beyond),
         cmocka_unit_test(what_is_not_a_whole_integer_is_refused),
     };
