@@ -121,7 +121,7 @@ bool pl__groupable(struct pl__exec *ex, const struct pl_expr *agg, struct pl__gr
     *out = (struct pl__group_by){.without = without, .metric = metric};
     out->names.v = pl_arena_alloc(ex->arena, (by->n + 1) * sizeof *out->names.v);
     for (size_t i = 0; out->names.v && i < by->n; i++) {
-        if (without || !drops || !pl_str_eq(by->v[i], PL_METRIC_NAME)) {
+        if (without || !drops || !ex->conf->early_names || !pl__of_metric(by->v[i])) {
             out->names.v[out->names.n++] = by->v[i];
         }
     }

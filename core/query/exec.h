@@ -149,6 +149,8 @@ size_t pl__index_get(const struct pl__index *x, pl_str key);
 bool pl__names_has(const struct pl__names *names, pl_str name);
 /** Append the labels that are in names (keep) or not in names (!keep). */
 void pl__project(struct pl_buf *out, pl_str canon, const struct pl__names *names, bool keep);
+/** __name__, and with it __type__ and __unit__: what says something of the metric only. */
+bool pl__of_metric(pl_str name);
 /** Without __name__, __type__ and __unit__: a piece of it where they come first, else a copy in the
  *  arena. */
 pl_str pl__drop_name(struct pl_arena *a, pl_str canon);

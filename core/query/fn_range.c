@@ -329,7 +329,8 @@ int pl__fn_range(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
     }
     note(ex, f, e, out);
     if (err >= 0 && !out->labels && !(e->call.fn->flags & PL__FN_KEEP_NAME)) {
-        out->groups.metric = PL_STR_NULL;
+        out->drop = !ex->conf->early_names; /* the groups have no names where they go at once */
+        out->groups.metric = out->drop ? out->groups.metric : PL_STR_NULL;
     } else if (err >= 0 && !(e->call.fn->flags & PL__FN_KEEP_NAME)) {
         err = pl__rows_drop_names(ex, out, e->at);
     }

@@ -104,8 +104,7 @@ static void put_label(struct pl_buf *out, pl_str name, pl_str value)
     pl_buf_str(out, value);
 }
 
-/** __name__, and with it what says something of the metric only. */
-static bool of_metric(pl_str name)
+bool pl__of_metric(pl_str name)
 {
     return pl_str_eq(name, PL_METRIC_NAME) || pl_str_eq(name, PL_STR("__type__")) ||
            pl_str_eq(name, PL_STR("__unit__"));
@@ -116,7 +115,7 @@ pl_str pl__drop_name(struct pl_arena *a, pl_str canon)
     pl_str it = canon, first = canon;
     struct pl_label l;
     bool more = pl_labels_next(&it, &l);
-    if (more && of_metric(l.name)) { /* most often the first one and the only one */
+    if (more && pl__of_metric(l.name)) { /* most often the first one and the only one */
         first = it;
         more = pl_labels_next(&it, &l);
         if (!more || pl_str_cmp(l.name, PL_STR("__unit__")) > 0) {
@@ -126,7 +125,7 @@ pl_str pl__drop_name(struct pl_arena *a, pl_str canon)
     it = first;
     bool any = false;
     while (!any && pl_labels_next(&it, &l) && pl_str_cmp(l.name, PL_STR("__unit__")) <= 0) {
-        any = of_metric(l.name);
+        any = pl__of_metric(l.name);
     }
     if (!any) {
         return first;
@@ -139,7 +138,7 @@ pl_str pl__drop_name(struct pl_arena *a, pl_str canon)
     it = first;
     for (const char *from = it.p; pl_labels_next(&it, &l); from = it.p) {
         size_t bytes = (size_t)(l.value.p + l.value.n - from);
-        if (!of_metric(l.name)) {
+        if (!pl__of_metric(l.name)) {
             memcpy(p + n, from, bytes);
             n += bytes;
         }
