@@ -63,6 +63,11 @@ double pl_iqr(double *v, size_t n) { return pl_quantile(0.75, v, n) - pl_quantil
 
 double pl_mad(const double *v, size_t n, double *scratch)
 {
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(v[i])) { /* no median, so no distance from it */
+            return NAN;
+        }
+    }
     memcpy(scratch, v, n * sizeof *v);
     double median = pl_quantile(0.5, scratch, n);
     for (size_t i = 0; i < n; i++) {
