@@ -325,6 +325,10 @@ int pl_pack_find(struct pl_pack *p, uint32_t id, uint32_t *from, uint32_t *to)
     }
     p->stride = lo > before ? lo - before : 0;
     p->found = lo;
+    if (p->stride && lo + 2 * (size_t)p->stride < p->n_chunks) { /* what is asked for next */
+        __builtin_prefetch(&p->chunks[lo + 2 * p->stride]);
+        __builtin_prefetch(p->chunks[lo + p->stride].vcol);
+    }
     *from = lo;
     *to = hi;
     return 0;

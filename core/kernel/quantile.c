@@ -2,8 +2,7 @@
 #include "core/kernel/simd.h"
 #include <math.h>
 
-/* NaN before all numbers. */
-static bool less(double a, double b) { return a < b || (isnan(a) && !isnan(b)); }
+enum { FEW = 8 }; /* are sorted */
 
 static void swap(double *a, double *b)
 {
@@ -15,8 +14,8 @@ static void swap(double *a, double *b)
 static void sift(double *v, size_t root, size_t n)
 {
     for (size_t child; (child = 2 * root + 1) < n; root = child) {
-        child += child + 1 < n && less(v[child], v[child + 1]);
-        if (!less(v[root], v[child])) {
+        child += child + 1 < n && v[child] < v[child + 1];
+        if (!(v[root] < v[child])) {
             return;
         }
         swap(&v[root], &v[child]);
@@ -34,51 +33,75 @@ static void heap_sort(double *v, size_t n)
     }
 }
 
-/* Put the k-th smallest at k, none greater before it, none smaller behind. */
+static double median(double a, double b, double c)
+{
+    double lo = a < b ? a : b, hi = a < b ? b : a;
+    return c < lo ? lo : c > hi ? hi : c;
+}
+
+/** A pivot for the k-th of n: of three, the one that most likely leaves little. */
+static double pivot_of(const double *v, size_t n, size_t k)
+{
+    double a = v[n / 4], b = v[n / 2], c = v[n - n / 4 - 1];
+    if (k > n / 10 * 7) {
+        double x = a > b ? a : b;
+        return x > c ? x : c;
+    }
+    if (k < n / 10 * 3) {
+        double x = a < b ? a : b;
+        return x < c ? x : c;
+    }
+    return median(a, b, c);
+}
+
+/* Put the k-th smallest at k, none greater before it, none smaller behind. The partitions (Lomuto)
+ * do not branch on values: every element changes places with the first one that is to stay behind.
+ */
 static void select_kth(double *v, size_t n, size_t k)
 {
-    size_t lo = 0, hi = n - 1;
-    for (unsigned rounds = 0; lo < hi; rounds++) {
-        if (rounds > 64) { /* unlucky pivots must not cost n^2 */
-            heap_sort(v + lo, hi - lo + 1);
-            return;
-        }
-        size_t mid = lo + (hi - lo) / 2;
-        if (less(v[mid], v[lo])) {
-            swap(&v[mid], &v[lo]);
-        }
-        if (less(v[hi], v[lo])) {
-            swap(&v[hi], &v[lo]);
-        }
-        if (less(v[hi], v[mid])) {
-            swap(&v[hi], &v[mid]);
-        }
-        double pivot = v[mid];
-        size_t i = lo, j = hi;
-        while (i <= j) {
-            while (less(v[i], pivot)) {
-                i++;
-            }
-            while (less(pivot, v[j])) {
-                j--;
-            }
-            if (i <= j) {
-                swap(&v[i], &v[j]);
-                i++;
-                if (j == 0) {
-                    break;
-                }
-                j--;
-            }
-        }
-        if (k <= j) {
-            hi = j;
-        } else if (k >= i) {
-            lo = i;
-        } else {
-            return;
-        }
+    size_t lo = 0, hi = n;
+    for (size_t i = 0; i < n; i++) { /* NaN first; no more of them after this */
+        double x = v[i];
+        v[i] = v[lo];
+        v[lo] = x;
+        lo += x != x;
     }
+    if (k < lo) {
+        return;
+    }
+    for (unsigned rounds = 0; hi - lo > FEW; rounds++) {
+        if (rounds > 64) { /* unlucky pivots must not cost n^2 */
+            break;
+        }
+        double pivot = pivot_of(v + lo, hi - lo, k - lo);
+        size_t less_end = lo;
+        for (size_t i = lo; i < hi; i++) {
+            double x = v[i];
+            v[i] = v[less_end];
+            v[less_end] = x;
+            less_end += x < pivot;
+        }
+        if (k < less_end) {
+            hi = less_end;
+            continue;
+        }
+        if (less_end > lo) {
+            lo = less_end;
+            continue;
+        }
+        size_t equal_end = lo; /* none is less: those that are equal go */
+        for (size_t i = lo; i < hi; i++) {
+            double x = v[i];
+            v[i] = v[equal_end];
+            v[equal_end] = x;
+            equal_end += x == pivot;
+        }
+        if (k < equal_end) {
+            return;
+        }
+        lo = equal_end;
+    }
+    heap_sort(v + lo, hi - lo);
 }
 
 double pl_quantile(double q, double *v, size_t n)
@@ -96,7 +119,7 @@ double pl_quantile(double q, double *v, size_t n)
     if (upper > lower) {
         next = v[upper];
         for (size_t i = upper + 1; i < n; i++) {
-            next = less(v[i], next) ? v[i] : next;
+            next = v[i] < next ? v[i] : next; /* with NaN before it, it does not count */
         }
     }
     return v[lower] * (1 - weight) + next * weight;

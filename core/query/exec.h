@@ -22,6 +22,7 @@
 #define PL__NOTES_MAX        10    /* warnings, and as many infos */
 #define PL__NOTED_MAX        640   /* kept to say how many there are */
 #define PL__MAPS_MAX         8
+#define PL__NAMES_NOTED      64
 
 struct pl__explain;
 
@@ -187,16 +188,18 @@ struct pl__worker {
     size_t latest_from, latest_to;
     uint64_t samples; /* read, not yet told to ex */
     uint64_t queryable;
-    uint32_t widest; /* window */
+    uint32_t widest;                   /* window */
+    uint64_t counted;                  /* samples in the windows at hand, */
+    const struct pl__rows *counted_of; /* of these rows; NULL: not counted yet */
     /* The timestamps for which lo, hi and plan were made: series of one scrape share theirs. */
     int64_t *times;
     size_t n_times, times_cap;
     const struct pl__rows *times_of; /* NULL: for none */
     struct pl_rate_plan plan;
     double *plan_memory;
-    bool hist_cols, hist; /* histograms among the columns; in the row */
-    pl_str noted;         /* a name that the note on counters was given of */
-    bool hist_before;     /* there were some: read what is before them, too */
+    bool hist_cols, hist;          /* histograms among the columns; in the row */
+    pl_str noted[PL__NAMES_NOTED]; /* names that the note on counters was given of, by hash */
+    bool hist_before;              /* there were some: read what is before them, too */
     struct pl__heap *heap;
     struct pl_arena tmp; /* of one row */
 };

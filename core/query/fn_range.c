@@ -245,7 +245,11 @@ void pl__note_counter(const struct pl__rows *r, struct pl__worker *w, size_t i, 
     const struct pl__cols *c = w->cols;
     pl_str name = c->labels ? pl_labels_get(c->labels[i], PL_METRIC_NAME) : c->groups.metric;
     size_t s = 0;
-    if (counter_name(name) || pl_str_eq(name, w->noted)) {
+    if (name.n == 0 || counter_name(name)) {
+        return;
+    }
+    pl_str *noted = &w->noted[pl_hash64(name.p, name.n, 0) % PL__NAMES_NOTED];
+    if (pl_str_eq(name, *noted)) {
         return;
     }
     while (s < r->steps && (pl_is_absent(row[s]) || pl_is_histogram(row[s]))) {
@@ -256,7 +260,7 @@ void pl__note_counter(const struct pl__rows *r, struct pl__worker *w, size_t i, 
                  "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "
                  "\"%.*s\"",
                  PL_PRS(name));
-        w->noted = name;
+        *noted = name;
     }
 }
 

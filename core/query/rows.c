@@ -169,6 +169,7 @@ static int range_row(const struct pl__rows *r, struct pl__worker *w, size_t i, d
         return same;
     }
     if (!same) {
+        w->counted_of = NULL;
         find_windows(r, w);
     }
     if (w->scratch_cap < 2 * c->n) {

@@ -29,10 +29,21 @@ void pl__count_row(const struct pl__rows *r, struct pl__worker *w, const double 
     bool per_step = c->step && !c->repeated && r->steps == c->steps;
     uint64_t total = 0;
     uint32_t widest = 0;
-    for (size_t s = 0; s < r->steps; s++) {
-        uint32_t n = r->range ? w->hi[s] - w->lo[s] : !pl_is_absent(row[s]);
-        total += n;
-        widest = n > widest ? n : widest;
+    if (r->range && w->counted_of == r) { /* the windows of the series before */
+        total = w->counted;
+        widest = w->widest;
+    } else if (r->range) {
+        for (size_t s = 0; s < r->steps; s++) {
+            uint32_t n = w->hi[s] - w->lo[s];
+            total += n;
+            widest = n > widest ? n : widest;
+        }
+        w->counted = total;
+        w->counted_of = r;
+    } else {
+        for (size_t s = 0; s < r->steps; s++) {
+            total += !pl_is_absent(row[s]);
+        }
     }
     for (size_t s = 0; per_step && s < r->steps; s++) {
         uint32_t n = r->range ? w->hi[s] - w->lo[s] : !pl_is_absent(row[s]);
@@ -58,6 +69,7 @@ void pl__count_worker(struct pl__worker *w)
     c->held -= w->widest;
     w->queryable = 0;
     w->widest = 0;
+    w->counted_of = NULL;
 }
 
 uint64_t pl__count_repeated(struct pl__exec *ex)
