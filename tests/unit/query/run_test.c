@@ -200,6 +200,44 @@ TEST(labels_that_multiply_meet_limits_and_not_the_end_of_memory)
     pl_buf_fini(&text);
 }
 
+/* Whatever is refused first: the answer is whole, or the error is about the budget. */
+TEST(any_memory_budget_is_kept_and_named)
+{
+    static const char *const more[] = {
+        "m / ignoring (g) m",
+        "m and ignoring (g) m",
+        "m default ignoring (g) m",
+        "sum by (h) (m) or sum without (h) (m)",
+        "count_values by (g) (\"v\", m)",
+        "label_replace(m, \"x\", \"$1\", \"h\", \"(.)\")",
+        "label_set(m, \"x\", \"y\")",
+        "median by (g) (m)",
+        "histogram_quantile(0.5, label_move(m, \"h\", \"le\"))",
+        "absent(m) or timestamp(m)",
+    };
+    size_t n = sizeof queries / sizeof *queries, n_more = sizeof more / sizeof *more;
+    for (size_t i = 0; i < n + n_more; i++) {
+        const char *text = i < n ? queries[i] : more[i - n];
+        struct pl_query_conf c = conf();
+        struct pl_result whole, r;
+        size_t limits = 0;
+        assert_int_equal(range(&c, text, &whole), 0);
+        for (c.max_memory_bytes = 20000; c.max_memory_bytes < 8000000;
+             c.max_memory_bytes += c.max_memory_bytes / 6) {
+            int e = range(&c, text, &r);
+            if (e >= 0) {
+                assert_int_equal(r.n, whole.n);
+                pl_result_fini(&r);
+            } else if (e != PL_ELIMIT || !strstr(error.text, "query needs more than its ")) {
+                fail_msg("%s in %zu bytes: %d, %s", text, c.max_memory_bytes, e, error.text);
+            }
+            limits += e < 0;
+        }
+        assert_true(limits > 0);
+        pl_result_fini(&whole);
+    }
+}
+
 TEST(a_query_ends_at_its_deadline)
 {
     struct pl_clock_manual manual = {1000};
@@ -334,6 +372,7 @@ int main(void)
         cmocka_unit_test(too_many_series_are_an_error_that_names_the_limit),
         cmocka_unit_test(memory_over_the_budget_is_an_error_and_aggregation_needs_little_of_it),
         cmocka_unit_test(labels_that_multiply_meet_limits_and_not_the_end_of_memory),
+        cmocka_unit_test(any_memory_budget_is_kept_and_named),
         cmocka_unit_test(a_query_ends_at_its_deadline),
         cmocka_unit_test(the_deadline_is_looked_at_within_large_groups),
         cmocka_unit_test(a_canceled_query_ends),
