@@ -7,20 +7,24 @@
 #include "core/query/ext.h"
 #include "core/query/match.h"
 
-/** First value of the right rows with key k at step s. */
-static double other(const struct pl__rows *r, const struct pl__keys *keys, size_t k, size_t s)
+/** The first value that the rows of a key have at each step: into the first of them. */
+static int gather(struct pl__exec *ex, const struct pl__keys *keys, struct pl__rows *r)
 {
-    for (uint32_t i = keys->head[k]; i != UINT32_MAX; i = keys->next[i]) {
-        double v = r->v[i * r->steps + s];
-        if (!pl_is_absent(v)) {
-            return v;
+    int err = 0;
+    for (size_t i = 0; i < r->n && err >= 0; i++) {
+        size_t head = keys->head[keys->key[i]];
+        double *to = r->v + head * r->steps;
+        const double *from = r->v + i * r->steps;
+        err = i % 256 ? 0 : pl__tick(ex);
+        for (size_t s = 0; head != i && s < r->steps; s++) {
+            to[s] = pl_is_absent(to[s]) ? from[s] : to[s];
         }
     }
-    return PL_ABSENT;
+    return err;
 }
 
 static int combine(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows *l,
-                   const struct pl__rows *r)
+                   struct pl__rows *r)
 {
     struct pl__names names = pl__match_names(ex, &e->bin.m);
     struct pl_buf key = PL_BUF_INIT;
@@ -30,12 +34,14 @@ static int combine(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows
     if (err < 0) {
         return err;
     }
+    err = gather(ex, &keys, r);
     for (size_t i = 0; i < l->n && err >= 0; i++) {
         double *row = l->v + i * l->steps;
         size_t k = any ? 0 : pl__keys_find(&keys, l->labels[i], &names, on, &key);
         err = key.failed ? PL_ENOMEM : i % 256 ? 0 : pl__tick(ex);
+        const double *other = k == PL__INDEX_NONE ? NULL : r->v + keys.head[k] * r->steps;
         for (size_t s = 0; s < l->steps && err >= 0; s++) {
-            double v = k == PL__INDEX_NONE ? PL_ABSENT : other(r, &keys, k, s);
+            double v = other ? other[s] : PL_ABSENT;
             if (e->bin.op == PL__OP_DEFAULT) {
                 row[s] = pl_is_absent(row[s]) ? v : row[s];
             } else if (pl_is_absent(v) == (e->bin.op == PL__OP_IF)) {

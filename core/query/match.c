@@ -35,7 +35,8 @@ int pl__keys_make(struct pl__exec *ex, const struct pl__rows *r, const struct pl
     out->key = pl_arena_alloc(ex->arena, (r->n + 1) * sizeof *out->key);
     out->next = pl_arena_alloc(ex->arena, (r->n + 1) * sizeof *out->next);
     out->head = pl_arena_alloc(ex->arena, (r->n + 1) * sizeof *out->head);
-    if (!out->key || !out->next || !out->head) {
+    if (!out->key || !out->next || !out->head ||
+        (!on && !names->v)) { /* pl__match_names had none */
         return PL_ENOMEM;
     }
     for (size_t i = r->n; i-- > 0 && err >= 0;) { /* backwards: the lists ascend */
@@ -443,7 +444,7 @@ int pl__eval_match(struct pl__exec *ex, const struct pl_expr *e, struct pl__rows
     x.single = pl_arena_alloc(ex->arena, (l->steps + 1) * sizeof *x.single);
     x.seen = pl_arena_alloc(ex->arena, l->steps + 1);
     x.any = pl_arena_alloc(ex->arena, l->steps + 1);
-    int err = x.single && x.seen && x.any && (m->on || x.names.v) ? 0 : PL_ENOMEM;
+    int err = x.single && x.seen && x.any ? 0 : PL_ENOMEM;
     err = err < 0 ? err : pl__keys_make(ex, x.one, &x.names, m->on, &x.keys);
     err = err < 0 ? err : pl__keys_make(ex, x.many, &x.names, m->on, &x.many_keys);
     if (err >= 0) {

@@ -8,7 +8,8 @@ struct pl__keys {
     uint32_t *key;          /* of each row */
     uint32_t *head, *next;
 };
-/** The labels on(...) keeps, or all but those of ignoring(...) and the name. */
+/** The labels on(...) keeps, or all but those of ignoring(...) and the name; without memory
+ *  pl__keys_make says so. */
 struct pl__names pl__match_names(struct pl__exec *ex, const struct pl__matching *m);
 int pl__keys_make(struct pl__exec *ex, const struct pl__rows *r, const struct pl__names *names,
                   bool on, struct pl__keys *out);
