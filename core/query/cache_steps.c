@@ -419,31 +419,9 @@ static int give(const struct request *q, const struct steps *s, struct pl_result
         times[i] = time_of(q, (int64_t)i);
     }
     for (size_t r = 0; r < s->n_rows; r++) {
-        const double *row = s->v + r * s->n + at;
-        size_t n = 0;
-        for (size_t i = 0; i < q->n; i++) {
-            n += !pl_is_absent(row[i]);
-        }
-        if (n == 0) {
-            continue;
-        }
-        struct pl_result_series *series = &out->series[out->n++];
-        double *v = pl_arena_alloc(a, n * sizeof *v);
-        int64_t *t = n == q->n ? times : pl_arena_alloc(a, n * sizeof *t);
-        series->labels = pl_arena_dup(a, s->labels[r]);
-        if (!v || !t || !series->labels.p) {
+        if (pl__result_row(out, s->labels[r], s->v + r * s->n + at, times, q->n) < 0) {
             return PL_ENOMEM;
         }
-        if (n == q->n) {
-            memcpy(v, row, n * sizeof *v);
-        }
-        for (size_t i = 0, k = 0; i < q->n && n < q->n; i++) {
-            if (!pl_is_absent(row[i])) {
-                v[k] = row[i];
-                t[k++] = times[i];
-            }
-        }
-        series->n = n, series->t = t, series->v = v;
     }
     int err = give_notes(q, s, out);
     return err < 0 ? err : charge(q, out);
@@ -483,13 +461,14 @@ static bool fits(const struct request *q)
 static int key_of(const struct request *q, struct pl_buf *key)
 {
     const struct pl_query_conf *c = q->c;
+    int64_t phase = q->start % q->step;
     pl_buf_u8(key, 'S');
     pl_buf_u8(key, (uint8_t)(c->strict | c->raw_only << 1 | c->early_names << 2));
     pl_buf_u64(key, (uint64_t)(uintptr_t)c->tenant);
     pl_buf_u64(key, (uint64_t)(uintptr_t)c->hooks);
     pl_buf_u64(key, (uint64_t)c->lookback_ms);
     pl_buf_u64(key, (uint64_t)q->step);
-    pl_buf_u64(key, (uint64_t)((q->start % q->step + q->step) % q->step));
+    pl_buf_u64(key, (uint64_t)(phase < 0 ? phase + q->step : phase));
     pl_buf_str(key, q->text);
     return key->failed ? PL_ENOMEM : 0;
 }
@@ -571,16 +550,19 @@ int pl__cached_range(const struct pl_query_conf *c, const struct pl_source *src,
     struct request q = {.c = c, .src = src, .text = text, .err = err};
     q.start = start, q.end = end, q.step = step;
     struct pl_buf key = PL_BUF_INIT;
-    uint64_t n = step > 0 && end >= start ? ((uint64_t)end - (uint64_t)start) / (uint64_t)step : 0;
-    q.n = (size_t)n + 1;
-    if (step <= 0 || end < start || n > 11000 || key_of(&q, &key) < 0) {
+    int e = pl__check_range(start, end, step, err);
+    if (e < 0) {
+        return e;
+    }
+    q.n = (size_t)((end - start) / step) + 1;
+    if (key_of(&q, &key) < 0) {
         pl_buf_fini(&key);
         return pl_source_range(c, src, text, start, end, step, out, err);
     }
     struct steps *old = (struct steps *)pl__cache_get(c->cache, pl_buf_view(&key));
     q.mark = pl_query_mark(c->tenant);
     q.old = old;
-    int e = old ? ask(&q) : 0;
+    e = old ? ask(&q) : 0;
     q.old = e < 0 ? NULL : q.old;
     if (q.old) {
         split(&q);

@@ -217,16 +217,6 @@ static int eval_selector(struct pl__exec *ex, const struct pl__frame *f, struct 
     return err;
 }
 
-static int eval_number(struct pl__exec *ex, const struct pl__frame *f, double v,
-                       struct pl__rows *out)
-{
-    int err = pl__rows_new(ex, 1, f->n, out);
-    for (size_t s = 0; err >= 0 && s < f->n; s++) {
-        out->v[s] = v;
-    }
-    return err;
-}
-
 static void apply_negate(const struct pl__map *m, double *row, size_t steps)
 {
     (void)m;
@@ -267,7 +257,7 @@ static int eval_here(struct pl__exec *ex, const struct pl__frame *f, struct pl_e
 {
     switch (e->kind) {
     case PL__NUMBER:
-        return eval_number(ex, f, e->num.v, out);
+        return pl__rows_scalar(ex, f, e->num.v, out);
     case PL__SELECTOR:
         return eval_selector(ex, f, e, out);
     case PL__CALL:

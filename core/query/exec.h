@@ -355,6 +355,8 @@ struct pl__rows {
 void pl__rows_fini(struct pl__exec *ex, struct pl__rows *r);
 /** n rows of `steps` values to fill; labels to be set. */
 int pl__rows_new(struct pl__exec *ex, size_t n, size_t steps, struct pl__rows *out);
+/** A scalar that is the same at all steps. */
+int pl__rows_scalar(struct pl__exec *ex, const struct pl__frame *f, double v, struct pl__rows *out);
 /** Row i from buckets: 1; 0: read the samples. */
 int pl__tier_row(const struct pl__rows *r, struct pl__worker *w, size_t i, double *out);
 /** The steps of a row whose samples are gone, from buckets. */
@@ -417,6 +419,12 @@ int pl__share_put(struct pl__exec *ex, const struct pl__frame *f, const struct p
 /** What a query over [start, end] can be made of (reads.c). */
 void pl__reads_of(const struct pl_expr *e, int64_t start, int64_t end, int64_t lookback_ms,
                   struct pl_query_reads *out);
+/** Are these times of a range query? PL_EINVAL, in Prometheus' words. */
+int pl__check_range(int64_t start, int64_t end, int64_t step, struct pl_query_error *err);
+/** Add a row of values to out->series, which has room for it; nothing, if there are none. `times`
+ *  lives as long as the result. 1, 0; PL_ENOMEM. */
+int pl__result_row(struct pl_result *out, pl_str labels, const double *row, const int64_t *times,
+                   size_t steps);
 /** Rows of a vector expression; scalars have one row without labels. On failure out is not owned.
  */
 int pl__eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,

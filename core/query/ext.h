@@ -11,7 +11,7 @@
 #include "core/query/exec.h"
 
 #define PL__EXT_EVALS(X)                                                                           \
-    X(range) X(row) X(label) X(union) X(const) X(trend) X(forecast) X(decompose) X(correlate)
+    X(range) X(row) X(label) X(union) X(now) X(trend) X(forecast) X(decompose) X(correlate)
 #define PL__EXT_DECL(name)                                                                         \
     int pl__fn_ext_##name(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,       \
                           struct pl__rows *out);
@@ -81,4 +81,3 @@ enum {
     PL__XLABEL_MISMATCH,
     PL__XLABEL_VALUE,
 };
-enum { PL__XCONST_START, PL__XCONST_END, PL__XCONST_STEP, PL__XCONST_NOW };

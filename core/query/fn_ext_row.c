@@ -253,28 +253,3 @@ int pl__fn_ext_row(struct pl__exec *ex, const struct pl__frame *f, struct pl_exp
     }
     return 0;
 }
-
-int pl__fn_ext_const(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
-                     struct pl__rows *out)
-{
-    int64_t ms = 0;
-    switch (e->call.fn->which) {
-    case PL__XCONST_START:
-        ms = ex->start;
-        break;
-    case PL__XCONST_END:
-        ms = ex->end;
-        break;
-    case PL__XCONST_STEP:
-        ms = ex->instant ? 0 : f->step;
-        break;
-    default:
-        ms = pl_now_ms(ex->conf->clock ? ex->conf->clock : &pl_clock_real);
-        break;
-    }
-    int err = pl__rows_new(ex, 1, f->n, out);
-    for (size_t s = 0; err >= 0 && s < f->n; s++) {
-        out->v[s] = (double)ms / 1000;
-    }
-    return err;
-}

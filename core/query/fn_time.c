@@ -1,5 +1,5 @@
 /* Time and dates: time(), timestamp(), and the parts of a date in UTC. */
-#include "core/query/exec.h"
+#include "core/query/ext.h"
 
 #include <math.h>
 #include <time.h>
@@ -19,11 +19,16 @@ int pl__fn_pi(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
               struct pl__rows *out)
 {
     (void)e;
-    int err = pl__rows_new(ex, 1, f->n, out);
-    for (size_t s = 0; err >= 0 && s < f->n; s++) {
-        out->v[s] = M_PI;
-    }
-    return err;
+    return pl__rows_scalar(ex, f, M_PI, out);
+}
+
+/** The server's time: an extension. */
+int pl__fn_ext_now(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *e,
+                   struct pl__rows *out)
+{
+    int64_t ms = pl_now_ms(ex->conf->clock ? ex->conf->clock : &pl_clock_real);
+    (void)e;
+    return pl__rows_scalar(ex, f, (double)ms / 1000, out);
 }
 
 /** start(), end(), range(), step(): of the whole query, also within a subquery. */
@@ -45,11 +50,7 @@ int pl__fn_span(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *
         ms = ex->start == ex->end ? 0 : ex->step;
         break;
     }
-    int err = pl__rows_new(ex, 1, f->n, out);
-    for (size_t s = 0; err >= 0 && s < f->n; s++) {
-        out->v[s] = (double)ms / 1000;
-    }
-    return err;
+    return pl__rows_scalar(ex, f, (double)ms / 1000, out);
 }
 
 /** Empty, as in Prometheus without its feature flag use-start-timestamps. */

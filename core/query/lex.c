@@ -562,6 +562,18 @@ struct pl__token pl__lex_next(struct pl__lexer *l)
     }
 }
 
+void pl__line_column(pl_str text, size_t at, size_t *line, size_t *column)
+{
+    *line = *column = 1;
+    for (size_t i = 0; i < at && i < text.n; i++) {
+        ++*column;
+        if (text.p[i] == '\n') {
+            ++*line;
+            *column = 1;
+        }
+    }
+}
+
 bool pl__unquote(struct pl_arena *a, pl_str quoted, pl_str *out)
 {
     if (quoted.n < 2) {

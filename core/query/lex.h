@@ -68,6 +68,8 @@ void pl__lex_init(struct pl__lexer *l, struct pl_arena *a, pl_str text);
 /** The next token. After EOF or ERROR the same kind comes again. */
 struct pl__token pl__lex_next(struct pl__lexer *l);
 
+/** The place of a byte as errors and notes tell it, both from 1. */
+void pl__line_column(pl_str text, size_t at, size_t *line, size_t *column);
 /** Resolve quotes and escapes of a STRING token; false: invalid (the lexer let it pass: never). */
 bool pl__unquote(struct pl_arena *a, pl_str quoted, pl_str *out);
 /** Append s as Go's %q does. */

@@ -32,13 +32,8 @@ void *pl__fail(struct pl__parser *p, int code, size_t at, const char *fmt, ...)
         return NULL;
     }
     p->failed = true;
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < at && i < p->text.n; i++) {
-        column++;
-        if (p->text.p[i] == '\n') {
-            line++, column = 1;
-        }
-    }
+    size_t line, column;
+    pl__line_column(p->text, at, &line, &column);
     p->err->code = code;
     p->err->at = at;
     int n = snprintf(p->err->text, sizeof p->err->text, "%zu:%zu: parse error: ", line, column);

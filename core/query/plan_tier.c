@@ -69,7 +69,7 @@ void pl__tier_plan(struct pl__exec *ex, struct pl_expr *e, int which, int64_t ra
     if (p->n == 0) {
         return;
     }
-    p->gone = t0 < p->oldest && refs->ref0 - range_ms < INT64_MAX - range_ms;
+    p->gone = t0 < p->oldest;
     bool instant = which == PL__TIER_INSTANT;
     for (size_t i = p->n; i-- > 0 && !instant && !p->exact;) { /* the coarsest that fits */
         int64_t res = p->tier[i].resolution_ms;

@@ -32,6 +32,15 @@ int pl__rows_new(struct pl__exec *ex, size_t n, size_t steps, struct pl__rows *o
     return 0;
 }
 
+int pl__rows_scalar(struct pl__exec *ex, const struct pl__frame *f, double v, struct pl__rows *out)
+{
+    int err = pl__rows_new(ex, 1, f->n, out);
+    for (size_t s = 0; err >= 0 && s < f->n; s++) {
+        out->v[s] = v;
+    }
+    return err;
+}
+
 /* ------------------------------------------------------------------ one row */
 
 static int reserve_steps(struct pl__worker *w, size_t steps)

@@ -2,6 +2,7 @@
 #include "core/query/hints.h"
 #include "core/query/hist.h"
 #include "core/query/explain.h"
+#include "core/query/lex.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -45,6 +46,36 @@ static int own_histograms(struct pl_arena *a, double *v, size_t n)
     return 0;
 }
 
+int pl__result_row(struct pl_result *out, pl_str labels, const double *row, const int64_t *times,
+                   size_t steps)
+{
+    struct pl_arena *a = &out->arena;
+    size_t n = 0, k = 0;
+    for (size_t s = 0; s < steps; s++) {
+        n += !pl_is_absent(row[s]);
+    }
+    if (n == 0) {
+        return 0;
+    }
+    double *v = pl_arena_alloc(a, n * sizeof *v);
+    int64_t *t = n == steps ? NULL : pl_arena_alloc(a, n * sizeof *t);
+    pl_str own = pl_arena_dup(a, labels);
+    if (!v || (n < steps && !t) || !own.p) {
+        return PL_ENOMEM;
+    }
+    if (!t) {
+        memcpy(v, row, n * sizeof *v);
+    }
+    for (size_t s = 0; t && s < steps; s++) {
+        if (!pl_is_absent(row[s])) {
+            v[k] = row[s];
+            t[k++] = times[s];
+        }
+    }
+    out->series[out->n++] = (struct pl_result_series){own, n, t ? t : times, v};
+    return 1;
+}
+
 /** Rows -> series in the result's own arena. */
 static int shape_rows(struct pl__exec *ex, const struct pl__frame *f, const struct pl__rows *r,
                       struct pl_result *out)
@@ -52,48 +83,18 @@ static int shape_rows(struct pl__exec *ex, const struct pl__frame *f, const stru
     struct pl_arena *a = &out->arena;
     int64_t *times = pl_arena_alloc(a, (f->n + 1) * sizeof *times);
     out->series = pl_arena_alloc(a, (r->n + 1) * sizeof *out->series);
-    if (!times || !out->series) {
-        return pl__error_code(ex, PL_ENOMEM, 0);
-    }
-    for (size_t s = 0; s < f->n; s++) {
+    int err = times && out->series ? 0 : PL_ENOMEM;
+    for (size_t s = 0; err >= 0 && s < f->n; s++) {
         times[s] = f->start + (int64_t)s * f->step;
     }
-    for (size_t i = 0; i < r->n; i++) {
-        const double *row = r->v + i * r->steps;
-        size_t n = 0;
-        for (size_t s = 0; s < r->steps; s++) {
-            n += !pl_is_absent(row[s]);
-        }
-        if (n == 0) {
-            continue;
-        }
-        struct pl_result_series *series = &out->series[out->n++];
-        double *v = pl_arena_alloc(a, n * sizeof *v);
-        int64_t *t = n == f->n ? times : pl_arena_alloc(a, n * sizeof *t);
-        series->labels = pl_arena_dup(a, r->labels[i]);
-        if (!v || !t || !series->labels.p) {
-            return pl__error_code(ex, PL_ENOMEM, 0);
-        }
-        size_t k = 0;
-        for (size_t s = 0; s < r->steps; s++) {
-            if (!pl_is_absent(row[s])) {
-                v[k] = row[s];
-                if (t != times) {
-                    t[k] = times[s];
-                }
-                k++;
-            }
-        }
-        series->n = n, series->t = t, series->v = v;
-        if (r->hist && own_histograms(a, v, n) < 0) {
-            return pl__error_code(ex, PL_ENOMEM, 0);
-        }
-        int err = charge_some(ex, out);
-        if (err < 0) {
-            return pl__error_code(ex, err, 0);
+    for (size_t i = 0; i < r->n && err >= 0; i++) {
+        err = pl__result_row(out, r->labels[i], r->v + i * r->steps, times, r->steps);
+        if (err > 0 && r->hist) {
+            const struct pl_result_series *x = &out->series[out->n - 1];
+            err = own_histograms(a, (double *)x->v, x->n);
         }
     }
-    return 0;
+    return err < 0 ? pl__error_code(ex, err, 0) : 0;
 }
 
 /** The samples of a range vector, at one time. */
@@ -196,13 +197,8 @@ static int shape(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr 
 static pl_str note_text(const struct pl__exec *ex, struct pl_arena *a, bool warning,
                         const struct pl__noted *note)
 {
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < note->at && i < ex->text.n; i++) {
-        column++;
-        if (ex->text.p[i] == '\n') {
-            line++, column = 1;
-        }
-    }
+    size_t line, column;
+    pl__line_column(ex->text, note->at, &line, &column);
     struct pl_buf b = PL_BUF_INIT;
     pl_buf_f(&b, "PromQL %s: ", warning ? "warning" : "info");
     pl_buf_str(&b, note->text);
@@ -342,7 +338,7 @@ int pl_source_instant(const struct pl_query_conf *c, const struct pl_source *src
     return run(c, src, text, (struct pl__frame){t, t, 1, 1}, true, NULL, out, err);
 }
 
-static int check_range(int64_t start, int64_t end, int64_t step, struct pl_query_error *err)
+int pl__check_range(int64_t start, int64_t end, int64_t step, struct pl_query_error *err)
 {
     if (start > TIME_MAX || start < -TIME_MAX || end > TIME_MAX || end < -TIME_MAX) {
         return refuse(err, "time out of range");
@@ -365,7 +361,7 @@ int pl_source_range(const struct pl_query_conf *c, const struct pl_source *src, 
                     int64_t start, int64_t end, int64_t step, struct pl_result *out,
                     struct pl_query_error *err)
 {
-    int e = check_range(start, end, step, err);
+    int e = pl__check_range(start, end, step, err);
     if (e < 0) {
         return e;
     }
@@ -380,7 +376,7 @@ int pl_source_explain(const struct pl_query_conf *c, const struct pl_source *src
     struct pl__explain x = {.analyze = analyze, .out = json};
     struct pl__frame f = {start, start, 1, 1};
     struct pl_result r;
-    int e = check_range(start, step ? end : start, step ? step : 1, err);
+    int e = pl__check_range(start, step ? end : start, step ? step : 1, err);
     if (e < 0) {
         return e;
     }

@@ -256,13 +256,8 @@ static void tell_use(struct pl__parser *p, const struct pl__entered *in)
     if (p->template_told || !p->failed) {
         return;
     }
-    size_t line = 1, column = 1, n = strlen(p->err->text);
-    for (size_t i = 0; i < in->at && i < p->text.n; i++) {
-        column++;
-        if (p->text.p[i] == '\n') {
-            line++, column = 1;
-        }
-    }
+    size_t line, column, n = strlen(p->err->text);
+    pl__line_column(p->text, in->at, &line, &column);
     p->template_told = true;
     snprintf(p->err->text + n, sizeof p->err->text - n, " (in the template %.*s, used at %zu:%zu)",
              PL_PRS(in->template->name), line, column);

@@ -304,6 +304,35 @@ TEST(a_query_that_rolls_reads_the_samples_of_its_new_steps_only)
     fixture_end(&w.f);
 }
 
+TEST(times_beyond_all_bounds_are_refused_before_anything_is_looked_up)
+{
+    static const int64_t times[][3] = {
+        {INT64_MIN, INT64_MIN + 1, 1},
+        {INT64_MAX - 1, INT64_MAX, INT64_MAX},
+        {INT64_MIN, 0, 1},
+        {5, 4, 1},
+        {0, 1, 0},
+    };
+    struct fixture f;
+    struct pl_query_cache *cache;
+    struct pl_query_error err = {0};
+    struct pl_result r;
+    fixture_begin(&f);
+    fixture_open(&f);
+    assert_int_equal(pl_query_cache_new(1 << 20, NULL, &cache), 0);
+    struct pl_query_conf c = conf_of(&f, cache);
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        const int64_t *t = times[i];
+        assert_int_equal(pl_query_range(&c, PL_STR("g"), t[0], t[1], t[2], &r, &err), PL_EINVAL);
+    }
+    for (int again = 0; again < 2; again++) { /* one step, however long */
+        assert_int_equal(pl_query_range(&c, PL_STR("g"), 7, 8, INT64_MAX, &r, &err), 0);
+        pl_result_fini(&r);
+    }
+    pl_query_cache_free(cache);
+    fixture_end(&f);
+}
+
 TEST(a_kept_answer_is_given_until_its_samples_are_touched)
 {
     struct world w;
@@ -460,6 +489,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_joined_from_the_cache_is_what_a_query_without_it_gives),
         cmocka_unit_test(a_query_that_rolls_reads_the_samples_of_its_new_steps_only),
+        cmocka_unit_test(times_beyond_all_bounds_are_refused_before_anything_is_looked_up),
         cmocka_unit_test(a_kept_answer_is_given_until_its_samples_are_touched),
         cmocka_unit_test(what_was_made_of_samples_that_retention_ends_is_not_given),
         cmocka_unit_test(the_cache_stays_within_its_bytes_and_keeps_what_was_used_last),
