@@ -216,10 +216,9 @@ int pl__share_put(struct pl__exec *ex, const struct pl__frame *f, const struct p
     if (notes || bytes > BYTES_MAX || (limit && bytes > limit)) {
         return 0;
     }
-    size_t before = ex->n_notes[0] + ex->n_notes[1]; /* lazy rows give theirs only now */
+    size_t noted = ex->noted; /* lazy rows give theirs only now */
     int err = pl__rows_materialise(ex, rows);
-    bool noted = ex->n_notes[0] + ex->n_notes[1] != before;
-    if (err >= 0 && !noted && !has_histograms(rows) && copy(ex, rows, &s->rows)) {
+    if (err >= 0 && ex->noted == noted && !has_histograms(rows) && copy(ex, rows, &s->rows)) {
         s->frame = *f;
         s->ready = true;
         s->left--;

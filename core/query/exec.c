@@ -85,6 +85,7 @@ void pl__note(struct pl__exec *ex, bool warning, size_t at, const char *fmt, ...
     va_end(ap);
     pthread_mutex_lock(&ex->lock);
     size_t n = ex->n_notes[warning], i = 0;
+    ex->noted++;
     while (i < n && !pl_str_eq(ex->notes[warning][i].text, pl_str_c(text))) {
         i++;
     }
@@ -338,10 +339,10 @@ static int eval(struct pl__exec *ex, const struct pl__frame *f, struct pl_expr *
     if (pl__share_get(ex, f, e, out)) {
         return 0;
     }
-    size_t notes = ex->n_notes[0] + ex->n_notes[1];
+    size_t noted = ex->noted;
     err = eval_alone(ex, f, e, out);
     if (err >= 0) {
-        err = pl__share_put(ex, f, e, ex->n_notes[0] + ex->n_notes[1] > notes, out);
+        err = pl__share_put(ex, f, e, ex->noted != noted, out);
         if (err < 0) {
             pl__rows_fini(ex, out);
         }

@@ -76,6 +76,7 @@ struct pl__exec {
     bool hist_stats;            /* below histogram_count() and the like: see hist.c */
     struct pl__noted *notes[2]; /* infos, warnings: the latest place of each text */
     size_t n_notes[2], cap_notes[2];
+    size_t noted; /* how often: the same words at another place, too */
     struct pl__shared *shared; /* cse.c */
     size_t n_shared;           /* those that count are below it */
 };
