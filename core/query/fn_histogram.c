@@ -492,8 +492,8 @@ static int split_quantile(struct pl__exec *ex, const struct pl__frame *f, const 
     int err = 0;
     for (size_t s = 0; s < f->n && err >= 0; s++) {
         bool fresh = false;
-        pl__index_put(&values, pl_str_mem(&p[s], sizeof *p), &fresh);
-        err = s % 1024 ? 0 : pl__tick(ex);
+        size_t k = pl__index_put(&values, pl_str_mem(&p[s], sizeof *p), &fresh);
+        err = k == PL__INDEX_NONE ? PL_ENOMEM : s % 1024 ? 0 : pl__tick(ex);
     }
     q = err < 0 ? NULL : pl_arena_alloc(ex->arena, (values.n + 1) * sizeof *q);
     for (size_t k = 0; q && k < values.n; k++) {

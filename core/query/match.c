@@ -105,6 +105,9 @@ static pl_str result_labels(struct match *x, pl_str many, pl_str one)
     struct pl__exec *ex = x->ex;
     struct pl_buf a = PL_BUF_INIT, b = PL_BUF_INIT;
     pl_str out = x->drop_name ? pl__drop_name(ex->arena, many) : many;
+    if (!out.p && many.p) {
+        return PL_STR_NULL;
+    }
     if (x->m->card == PL__ONE_TO_ONE && (x->m->on || x->m->labels.n)) {
         pl__project(&a, out, &x->m->labels, x->m->on);
         out = pl_buf_view(&a);
