@@ -3,11 +3,16 @@
  * or range function with its element-wise maps is decoded and computed row by row, by all workers,
  * straight into the result or into the accumulators of an aggregation; nothing else is held.
  *
- *   labelset.c   label sets: projection, names dropped, index
+ *   labelset.c   label sets: projection, index, groups         names.c  names that are to go
  *   cols.c       selector, subquery -> columns of samples, one series at a time
+ *   plan_tier.c  rollup tiers in place of samples
  *   rows.c       columns -> rows of steps; maps; materialisation, in parallel
- *   aggregate.c  rows -> groups            binary.c match.c setop.c  rows x rows
- *   fn_*.c       functions                 exec.c    the tree        run.c  a whole query
+ *   aggregate.c aggregate_select.c  rows -> groups     binary.c match.c setop.c  rows x rows
+ *   fn_*.c       functions (fn_edges.c: anchored, smoothed)
+ *   exec.c       the tree       cse.c  equal parts once       run.c  a whole query
+ *   stats.c      what was looked at      reads.c  what could be: for the cache (cache.h)
+ *
+ * Beside it: hist.h, native histograms; ext.h, what Prometheus does not have; explain.h.
  *
  * A step without a sample holds PL_ABSENT (kernel.h), which no sample of a result can be. */
 #pragma once
@@ -76,7 +81,7 @@ struct pl__exec {
     bool hist_stats;            /* below histogram_count() and the like: see hist.c */
     struct pl__noted *notes[2]; /* infos, warnings: the latest place of each text */
     size_t n_notes[2], cap_notes[2];
-    size_t noted; /* how often: the same words at another place, too */
+    size_t noted;              /* how often: the same words at another place, too */
     struct pl__shared *shared; /* cse.c */
     size_t n_shared;           /* those that count are below it */
 };
