@@ -49,15 +49,9 @@ static bool list_room(struct list *l)
 static bool keep(struct list *l, pl_str s)
 {
     size_t i = (size_t)l->n - 1;
-    if (i == l->cap) {
-        size_t cap = l->cap ? 2 * l->cap : 64;
-        pl_str *p = realloc(l->texts, cap * sizeof(*p));
-        if (!p) {
-            l->failed = true;
-            return false;
-        }
-        l->texts = p;
-        l->cap = cap;
+    if (pl_grow(&l->texts, i, &l->cap, sizeof *l->texts) < 0) {
+        l->failed = true;
+        return false;
     }
     l->texts[i] = pl_arena_dup(&l->arena, s);
     l->failed = !l->texts[i].p;

@@ -5,6 +5,7 @@
 #include "core/base/str.h"
 #include "core/base/buf.h"
 #include "core/base/arena.h"
+#include "core/base/grow.h"
 #include "core/base/bits.h"
 #include "core/base/hash.h"
 #include "core/base/clock.h"

@@ -230,14 +230,8 @@ void pl__apply_frame(struct pl_store *s, const struct pl_frame *f, bool replay)
 static int keep_record(void *ctx, const struct pl_record *r)
 {
     struct pl__pending *p = ctx;
-    if (p->n_records == p->cap_records) {
-        size_t cap = p->cap_records ? 2 * p->cap_records : 64;
-        struct pl_record *more = realloc(p->records, cap * sizeof *more);
-        if (!more) {
-            return PL_ENOMEM;
-        }
-        p->records = more;
-        p->cap_records = cap;
+    if (pl_grow(&p->records, p->n_records, &p->cap_records, sizeof *p->records) < 0) {
+        return PL_ENOMEM;
     }
     struct pl_record *copy = &p->records[p->n_records];
     *copy = (struct pl_record){.kind = r->kind, .erase = r->erase};

@@ -145,14 +145,9 @@ int pl_batch_metadata(struct pl_batch *b, const struct pl_metadata *m)
     if (pl_metadata_table_same(b->tenant->metadata, m)) {
         return 0;
     }
-    if (more->n_metadata == more->cap_metadata) {
-        size_t cap = more->cap_metadata ? 2 * more->cap_metadata : 16;
-        struct pl_metadata *p = realloc(more->metadata, cap * sizeof *p);
-        if (!p) {
-            return PL_ENOMEM;
-        }
-        more->metadata = p;
-        more->cap_metadata = cap;
+    if (pl_grow(&more->metadata, more->n_metadata, &more->cap_metadata, sizeof *more->metadata) <
+        0) {
+        return PL_ENOMEM;
     }
     struct pl_metadata *copy = &more->metadata[more->n_metadata];
     *copy = (struct pl_metadata){.metric = pl_arena_dup(&more->arena, m->metric),

@@ -36,14 +36,8 @@ static int list_reserve(struct pl_batch *b)
     while (more->n_boxed && more->boxed[more->n_boxed - 1] >= b->n) {
         more->n_boxed--;
     }
-    if (more->n_boxed == more->cap_boxed) {
-        size_t cap = more->cap_boxed ? 2 * more->cap_boxed : 64;
-        uint32_t *p = realloc(more->boxed, cap * sizeof *p);
-        if (!p) {
-            return PL_ENOMEM;
-        }
-        more->boxed = p;
-        more->cap_boxed = cap;
+    if (pl_grow(&more->boxed, more->n_boxed, &more->cap_boxed, sizeof *more->boxed) < 0) {
+        return PL_ENOMEM;
     }
     return 0;
 }

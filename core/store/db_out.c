@@ -64,14 +64,8 @@ static int close_pack(struct pl_db_out *o)
     if (!o->open) {
         return PL_OK;
     }
-    if (o->n_packs == o->cap_packs) {
-        size_t cap = o->cap_packs ? 2 * o->cap_packs : 32;
-        void *p = realloc(o->packs, cap * sizeof *o->packs);
-        if (!p) {
-            return PL_ENOMEM;
-        }
-        o->packs = p;
-        o->cap_packs = cap;
+    if (pl_grow(&o->packs, o->n_packs, &o->cap_packs, sizeof *o->packs) < 0) {
+        return PL_ENOMEM;
     }
     size_t at = o->batch.n;
     o->raw_bytes += pl_pack_size(o->w);
@@ -110,14 +104,8 @@ static int open_pack(struct pl_db_out *o, uint32_t id)
 {
     bool goes_on = o->any && o->last_id == id;
     if (!o->open || o->pending[o->n_pending - 1] != id) {
-        if (o->n_pending == o->cap_pending) {
-            size_t cap = o->cap_pending ? 2 * o->cap_pending : 1024;
-            void *p = realloc(o->pending, cap * sizeof *o->pending);
-            if (!p) {
-                return PL_ENOMEM;
-            }
-            o->pending = p;
-            o->cap_pending = cap;
+        if (pl_grow(&o->pending, o->n_pending, &o->cap_pending, sizeof *o->pending) < 0) {
+            return PL_ENOMEM;
         }
         o->pending[o->n_pending++] = id;
     }

@@ -115,14 +115,8 @@ static int find_day(struct flush *fl, int32_t day, struct day **out)
         *out = &fl->days[lo];
         return PL_OK;
     }
-    if (fl->n_days == fl->cap_days) {
-        size_t cap = fl->cap_days ? 2 * fl->cap_days : 8;
-        void *p = realloc(fl->days, cap * sizeof *fl->days);
-        if (!p) {
-            return PL_ENOMEM;
-        }
-        fl->days = p;
-        fl->cap_days = cap;
+    if (pl_grow(&fl->days, fl->n_days, &fl->cap_days, sizeof *fl->days) < 0) {
+        return PL_ENOMEM;
     }
     struct day d = {.day = day};
     struct pl_db_env *env;
@@ -144,15 +138,9 @@ static int find_day(struct flush *fl, int32_t day, struct day **out)
 static int keep_run(struct flush *fl, struct pl_db_part *p, const struct pl_db_run_meta *m,
                     roaring_bitmap_t *ids)
 {
-    if (fl->n_runs == fl->cap_runs) {
-        size_t cap = fl->cap_runs ? 2 * fl->cap_runs : 8;
-        void *runs = realloc(fl->runs, cap * sizeof *fl->runs);
-        if (!runs) {
-            roaring_bitmap_free(ids);
-            return PL_ENOMEM;
-        }
-        fl->runs = runs;
-        fl->cap_runs = cap;
+    if (pl_grow(&fl->runs, fl->n_runs, &fl->cap_runs, sizeof *fl->runs) < 0) {
+        roaring_bitmap_free(ids);
+        return PL_ENOMEM;
     }
     int err = pl__run_new(p, m, ids, &fl->runs[fl->n_runs]);
     if (err < 0) {

@@ -231,14 +231,9 @@ int pl_batch_exemplar(struct pl_batch *b, uint32_t id, pl_str labels, int64_t t,
         pl_count(s->n_exemplars_dropped, 1);
         return 0;
     }
-    if (more->n_exemplars == more->cap_exemplars) {
-        size_t cap = more->cap_exemplars ? 2 * more->cap_exemplars : 16;
-        struct pl_exemplar_entry *p = realloc(more->exemplars, cap * sizeof *p);
-        if (!p) {
-            return PL_ENOMEM;
-        }
-        more->exemplars = p;
-        more->cap_exemplars = cap;
+    if (pl_grow(&more->exemplars, more->n_exemplars, &more->cap_exemplars,
+                sizeof *more->exemplars) < 0) {
+        return PL_ENOMEM;
     }
     pl_str copy = pl_arena_dup(&more->arena, labels);
     if (!copy.p) {

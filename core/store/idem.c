@@ -159,15 +159,9 @@ static void enlist(struct pl_idem_table *x, struct entry *e)
 
 static void remember_gone(struct pl_idem_table *x, struct pl_hash128 h)
 {
-    if (x->n_gone == x->cap_gone) {
-        size_t cap = x->cap_gone ? 2 * x->cap_gone : 64;
-        struct pl_hash128 *p = realloc(x->gone, cap * sizeof *p);
-        if (!p) {
-            x->lost_gone = true;
-            return;
-        }
-        x->gone = p;
-        x->cap_gone = cap;
+    if (pl_grow(&x->gone, x->n_gone, &x->cap_gone, sizeof *x->gone) < 0) {
+        x->lost_gone = true;
+        return;
     }
     x->gone[x->n_gone++] = h;
 }

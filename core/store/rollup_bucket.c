@@ -80,14 +80,8 @@ static void fill(struct pl_tier_columns *out, const int64_t *t, const double *v,
 
 static int note_histograms(struct pl__buckets *b, int64_t end)
 {
-    if (b->n_with == b->cap_with) {
-        size_t cap = b->cap_with ? 2 * b->cap_with : 64;
-        int64_t *more = realloc(b->with_histograms, cap * sizeof *more);
-        if (!more) {
-            return PL_ENOMEM;
-        }
-        b->with_histograms = more;
-        b->cap_with = cap;
+    if (pl_grow(&b->with_histograms, b->n_with, &b->cap_with, sizeof *b->with_histograms) < 0) {
+        return PL_ENOMEM;
     }
     b->with_histograms[b->n_with++] = end;
     return 0;

@@ -101,14 +101,8 @@ static int one_series(struct pass *p, uint32_t id, bool late, bool recent)
     if (!pl__tier_has(p->t, id, p->tier)) {
         return 0;
     }
-    if (p->n_series == p->cap_series) {
-        size_t cap = p->cap_series ? 2 * p->cap_series : 1024;
-        void *more = realloc(p->series, cap * sizeof *p->series);
-        if (!more) {
-            return PL_ENOMEM;
-        }
-        p->series = more;
-        p->cap_series = cap;
+    if (pl_grow(&p->series, p->n_series, &p->cap_series, sizeof *p->series) < 0) {
+        return PL_ENOMEM;
     }
     size_t from = p->buckets.c.n, h_from = p->buckets.n_with;
     int64_t t0 = p->from.horizon == INT64_MIN ? INT64_MIN : p->from.horizon + 1;

@@ -102,14 +102,8 @@ static int touch(struct reading *g, const struct pl_columns *c)
         if (g->n_touched && g->touched[g->n_touched - 1] == end) {
             continue;
         }
-        if (g->n_touched == g->cap_touched) {
-            size_t cap = g->cap_touched ? 2 * g->cap_touched : 64;
-            int64_t *more = realloc(g->touched, cap * sizeof *more);
-            if (!more) {
-                return PL_ENOMEM;
-            }
-            g->touched = more;
-            g->cap_touched = cap;
+        if (pl_grow(&g->touched, g->n_touched, &g->cap_touched, sizeof *g->touched) < 0) {
+            return PL_ENOMEM;
         }
         g->touched[g->n_touched++] = end;
     }

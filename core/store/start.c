@@ -120,14 +120,8 @@ struct names {
 static int keep_name(void *ctx, pl_str name)
 {
     struct names *x = ctx;
-    if (x->n == x->cap) {
-        size_t cap = x->cap ? 2 * x->cap : 16;
-        pl_str *p = realloc(x->p, cap * sizeof *p);
-        if (!p) {
-            return PL_ENOMEM;
-        }
-        x->p = p;
-        x->cap = cap;
+    if (pl_grow(&x->p, x->n, &x->cap, sizeof *x->p) < 0) {
+        return PL_ENOMEM;
     }
     x->p[x->n] = pl_arena_dup(&x->arena, name);
     return x->p[x->n++].p ? 0 : PL_ENOMEM;
