@@ -11,9 +11,7 @@
 #include "core/query/query.h"
 #include <stdlib.h>
 
-#define OVERRIDES_MAX  200
-#define RESOLUTION_MIN 1000
-#define RESOLUTION_MAX (366ll * 24 * 3600 * 1000)
+#define OVERRIDES_MAX 200
 
 int pl_tiers_parse(pl_str text, struct pl_tier *out, size_t *n)
 {
@@ -23,8 +21,8 @@ int pl_tiers_parse(pl_str text, struct pl_tier *out, size_t *n)
         struct pl_tier x;
         if (k == PL_CONFIG_TIERS || !retention.p ||
             pl_duration_parse(resolution, &x.resolution_ms) < 0 ||
-            pl_duration_parse(retention, &x.retention_ms) < 0 || x.resolution_ms < RESOLUTION_MIN ||
-            x.resolution_ms > RESOLUTION_MAX ||
+            pl_duration_parse(retention, &x.retention_ms) < 0 ||
+            x.resolution_ms < PL_TIER_RESOLUTION_MIN || x.resolution_ms > PL_TIER_RESOLUTION_MAX ||
             (x.retention_ms && x.retention_ms < x.resolution_ms)) {
             return PL_EPARSE;
         }

@@ -9,12 +9,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define RESOLUTION_MIN 1000
-#define RESOLUTION_MAX (366 * PL__DAY_MS)
-#define PAGE           65536u
-#define PAGES          (PL__TIER_IDS / PAGE)
-#define STATE_VERSION  1
-#define STATE_BYTES    25
+#define PAGE          65536u
+#define PAGES         (PL__TIER_IDS / PAGE)
+#define STATE_VERSION 1
+#define STATE_BYTES   25
 
 /* ---------------------------------------------------------------------------------- configuration
  */
@@ -38,7 +36,7 @@ static int add_tier(struct pl__rollup *r, const struct pl_tier *x, char *why, si
     if (at < r->n && tier_cmp(&r->tiers[at].conf, x) == 0) {
         return 0;
     }
-    if (x->resolution_ms < RESOLUTION_MIN || x->resolution_ms > RESOLUTION_MAX ||
+    if (x->resolution_ms < PL_TIER_RESOLUTION_MIN || x->resolution_ms > PL_TIER_RESOLUTION_MAX ||
         (x->retention_ms && x->retention_ms < x->resolution_ms) || x->retention_ms < 0) {
         snprintf(why, n_why,
                  "a rollup tier's resolution must lie between a second and a year, and not over "

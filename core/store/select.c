@@ -126,8 +126,6 @@ void pl_select_free(struct pl_select *s)
 
 size_t pl_select_count(const struct pl_select *s) { return s->n; }
 
-uint32_t pl_select_id(const struct pl_select *s, size_t i) { return s->ids[i]; }
-
 int pl_select_labels(const struct pl_select *s, size_t i, struct pl_buf *out)
 {
     return pl_series_labels(s->t->series, s->ids[i], out);

@@ -20,7 +20,6 @@ int pl_select_new(struct pl_tenant *t, const struct pl_selector *sel, size_t n_s
                   int64_t t1, size_t max_series, struct pl_select **out);
 void pl_select_free(struct pl_select *s); /* after its readers */
 size_t pl_select_count(const struct pl_select *s);
-uint32_t pl_select_id(const struct pl_select *s, size_t i); /* ascending */
 /** Append the canonical labels of series i. */
 int pl_select_labels(const struct pl_select *s, size_t i, struct pl_buf *out);
 /** Those of series [from, to); ends[i - from]: where those of series i end in out. */
@@ -62,8 +61,8 @@ struct pl_latest {
 struct pl_read_stats {
     uint64_t samples, chunks, packs, bytes;
 };
-/** For each of n series from `from` on its latest sample in [t0, t1] alone: much faster than reading
- *  them all, for series that stand where most do. Histograms and what is damaged are left to
+/** For each of n series from `from` on its latest sample in [t0, t1] alone: much faster than
+ * reading them all, for series that stand where most do. Histograms and what is damaged are left to
  *  pl_reader_read. */
 void pl_reader_latest(struct pl_reader *r, size_t from, size_t n, int64_t t0, int64_t t1,
                       struct pl_latest *out);
@@ -98,6 +97,8 @@ void pl_tier_columns_fini(struct pl_tier_columns *c);
 struct pl_tier {
     int64_t resolution_ms, retention_ms; /* 0: for ever */
 };
+#define PL_TIER_RESOLUTION_MIN 1000ll /* ms */
+#define PL_TIER_RESOLUTION_MAX (366 * 86400000ll)
 size_t pl_tenant_tiers(struct pl_tenant *t, struct pl_tier *out, size_t cap);
 /** Up to where buckets of a tier are there to be read; behind it readers compute them from the
  *  samples. INT64_MIN: none. */
