@@ -233,7 +233,6 @@ static void work(struct pl_job *job)
         e = pl__pieces_first(job, &pieces, x, PL__PIECE);
     }
     if (e < 0) {
-        job->content_type = "application/json";
         pl__job_error(job, e, "%s", pl_err_text(e));
     }
 }

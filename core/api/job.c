@@ -18,14 +18,20 @@ void pl__job_free(struct pl_job *job)
 
 static void on_abort(struct pl_http_req *req) { pl__flight_abort(req->user); }
 
-static void answer(struct pl_task *task)
+/** Nothing of it has been sent yet: it need not begin. */
+static void drop_canceled(struct pl_job *job)
 {
-    struct pl_job *job = (struct pl_job *)task;
-    struct pl_http_req *req = job->req;
     if (job->pieces.ops && job->cancel) {
         pl__pieces_drop(job);
         pl__job_error(job, PL_ECANCELED, "query was canceled");
     }
+}
+
+static void answer(struct pl_task *task)
+{
+    struct pl_job *job = (struct pl_job *)task;
+    struct pl_http_req *req = job->req;
+    drop_canceled(job);
     if (job->pieces.ops) {
         pl__pieces_begin(job);
         return;
@@ -69,6 +75,7 @@ static void answer_too(const struct pl_job *job, struct pl_job *follower)
 static void finish(struct pl_job *job)
 {
     struct pl_loop *loop = job->req->loop;
+    drop_canceled(job); /* here, since what it holds may be large */
     for (struct pl_job *f = pl__flight_end(job), *next; f; f = next) {
         next = f->followers;
         answer_too(job, f);
@@ -172,6 +179,7 @@ static void put_error(struct pl_job *job, int err, const char *text, const char 
     };
     const char *type = "internal";
     job->status = 500;
+    job->content_type = "application/json";
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         if (kinds[i].err == err) {
             job->status = kinds[i].status;
