@@ -158,7 +158,7 @@ void pl__uncharge(struct pl__exec *ex, size_t bytes)
 
 int pl__charge_result(struct pl__exec *ex, struct pl_result *r)
 {
-    size_t more = r->arena.used - r->charged;
+    size_t more = r->arena.used + r->value_bytes - r->charged;
     int e = pl__charge(ex, more);
     r->charged += e < 0 ? 0 : more;
     return e;

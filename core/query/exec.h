@@ -428,7 +428,7 @@ void pl__reads_of(const struct pl_expr *e, int64_t start, int64_t end, int64_t l
 /** Are these times of a range query? PL_EINVAL, in Prometheus' words. */
 int pl__check_range(int64_t start, int64_t end, int64_t step, struct pl_query_error *err);
 /** Add a row of values to out->series, which has room for it; nothing, if there are none. `times`
- *  lives as long as the result. 1, 0; PL_ENOMEM. */
+ *  lives as long as the result; a row that stands in out->values stays there. 1, 0; PL_ENOMEM. */
 int pl__result_row(struct pl_result *out, pl_str labels, const double *row, const int64_t *times,
                    size_t steps);
 /** Rows of a vector expression; scalars have one row without labels. On failure out is not owned.

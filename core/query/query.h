@@ -118,7 +118,9 @@ struct pl_result {
     struct pl_query_reads reads;
     bool damaged; /* samples that cannot be read were left out */
     struct pl_arena arena;
-    struct pl_query_budget *budget; /* of the query, if it had one: the arena's bytes are charged */
+    double *values;                 /* a block that series point into, besides the arena, or NULL */
+    size_t value_bytes;             /* of it */
+    struct pl_query_budget *budget; /* of the query, if it had one: the bytes of both are charged */
     size_t charged;                 /* to it until pl_result_fini */
 };
 void pl_result_fini(struct pl_result *r);

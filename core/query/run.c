@@ -22,7 +22,8 @@ static int by_labels(const void *a, const void *b)
 /** Charge a result that grows, now and then. */
 static int charge_some(struct pl__exec *ex, struct pl_result *r)
 {
-    return r->arena.used - r->charged < CHARGE_STEP ? 0 : pl__charge_result(ex, r);
+    size_t more = r->arena.used + r->value_bytes - r->charged;
+    return more < CHARGE_STEP ? 0 : pl__charge_result(ex, r);
 }
 
 /** Histograms of a result are its own. */
@@ -57,17 +58,19 @@ int pl__result_row(struct pl_result *out, pl_str labels, const double *row, cons
     if (n == 0) {
         return 0;
     }
-    double *v = pl_arena_alloc(a, n * sizeof *v);
+    bool taken = out->values && row >= out->values &&
+                 row < out->values + out->value_bytes / sizeof *out->values;
+    double *v = taken ? out->values + (row - out->values) : pl_arena_alloc(a, n * sizeof *v);
     int64_t *t = n == steps ? NULL : pl_arena_alloc(a, n * sizeof *t);
     pl_str own = pl_arena_dup(a, labels);
     if (!v || (n < steps && !t) || !own.p) {
         return PL_ENOMEM;
     }
-    if (!t) {
+    if (!t && !taken) {
         memcpy(v, row, n * sizeof *v);
     }
     for (size_t s = 0; t && s < steps; s++) {
-        if (!pl_is_absent(row[s])) {
+        if (!pl_is_absent(row[s])) { /* k <= s: a row can be moved within itself */
             v[k] = row[s];
             t[k++] = times[s];
         }
@@ -76,11 +79,31 @@ int pl__result_row(struct pl_result *out, pl_str labels, const double *row, cons
     return 1;
 }
 
-/** Rows -> series in the result's own arena. */
-static int shape_rows(struct pl__exec *ex, const struct pl__frame *f, const struct pl__rows *r,
+/** The result takes the block of values itself, unless most of it is empty: as large a copy would
+ * double what a query needs. */
+static void take_values(struct pl__exec *ex, struct pl__rows *r, struct pl_result *out)
+{
+    size_t all = r->n * r->steps, there = 0;
+    for (size_t i = 0; i < all; i++) {
+        there += !pl_is_absent(r->v[i]);
+    }
+    if (there < r->cells / 2 || !there) {
+        return;
+    }
+    out->values = r->v;
+    out->value_bytes = r->cells * sizeof *r->v;
+    out->charged += out->value_bytes; /* it was */
+    ex->counts.held -= r->cells;
+    r->v = NULL;
+}
+
+/** Rows -> series of the result; labels and times are in its arena. */
+static int shape_rows(struct pl__exec *ex, const struct pl__frame *f, struct pl__rows *r,
                       struct pl_result *out)
 {
+    double *rows = r->v;
     struct pl_arena *a = &out->arena;
+    take_values(ex, r, out);
     int64_t *times = pl_arena_alloc(a, (f->n + 1) * sizeof *times);
     out->series = pl_arena_alloc(a, (r->n + 1) * sizeof *out->series);
     int err = times && out->series ? 0 : PL_ENOMEM;
@@ -88,11 +111,12 @@ static int shape_rows(struct pl__exec *ex, const struct pl__frame *f, const stru
         times[s] = f->start + (int64_t)s * f->step;
     }
     for (size_t i = 0; i < r->n && err >= 0; i++) {
-        err = pl__result_row(out, r->labels[i], r->v + i * r->steps, times, r->steps);
+        err = pl__result_row(out, r->labels[i], rows + i * r->steps, times, r->steps);
         if (err > 0 && r->hist) {
             const struct pl_result_series *x = &out->series[out->n - 1];
             err = own_histograms(a, (double *)x->v, x->n);
         }
+        err = err < 0 ? err : charge_some(ex, out);
     }
     return err < 0 ? pl__error_code(ex, err, 0) : 0;
 }
@@ -393,6 +417,7 @@ int pl_source_explain(const struct pl_query_conf *c, const struct pl_source *src
 void pl_result_fini(struct pl_result *r)
 {
     pl_arena_fini(&r->arena);
+    free(r->values);
     if (r->budget) {
         r->budget->used -= r->charged;
     }
