@@ -15,7 +15,7 @@ import zlib
 import perilune
 
 T = int(time.time()) // 3600 * 3600 - 7200
-SERIES = 2000
+SERIES = 3200
 STEPS = 600
 BUDGET = "perilune_query_memory_bytes"
 RANGE = {"query": "big", "start": T, "end": T + STEPS - 1, "step": 1}
@@ -107,7 +107,7 @@ class Pieces(perilune.ServerCase):
 
     def test_a_large_answer_is_what_small_ones_give(self):
         reply = self.whole(stats="1")
-        self.assertGreater(len(reply.body), 30 << 20)
+        self.assertGreater(len(reply.body), 50 << 20)
         self.assertEqual(reply.headers["Transfer-Encoding"], "chunked")
         answer = reply.json
         self.assertEqual(list(answer["data"]), ["resultType", "result", "stats"])
@@ -221,7 +221,7 @@ class Pieces(perilune.ServerCase):
         for chunk in raw.chunks():
             got += len(chunk)
             self.assertLess(self.rss(), before + (100 << 20))
-        self.assertGreater(got, 30 << 20)
+        self.assertGreater(got, 50 << 20)
         raw.close()
         self.nothing_held()
 
