@@ -238,6 +238,75 @@ TEST(any_memory_budget_is_kept_and_named)
     }
 }
 
+TEST(a_result_with_gaps_has_the_points_of_a_full_one)
+{
+    static const struct {
+        const char *text;
+        double least;
+    } cases[] = {{"m > 0.5", 0.5}, {"m > 3", 3}, {"m > 8", 8}, {"m > 9.5", 9.5}};
+    struct pl_query_conf c = conf();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pl_result all, some;
+        size_t at = 0;
+        assert_int_equal(range(&c, "m", &all), 0);
+        assert_int_equal(range(&c, cases[i].text, &some), 0);
+        assert_int_equal(all.n, N_SERIES);
+        for (size_t k = 0; k < all.n; k++) {
+            const struct pl_result_series *full = &all.series[k], *s = &some.series[at];
+            size_t n = 0;
+            for (size_t p = 0; p < full->n; p++) {
+                if (full->v[p] > cases[i].least) {
+                    assert_true(at < some.n && n < s->n);
+                    assert_true(s->v[n] == full->v[p] && s->t[n] == full->t[p]);
+                    n++;
+                }
+            }
+            if (n) {
+                assert_int_equal(s->n, n);
+                assert_true(pl_str_eq(s->labels, full->labels));
+                at++;
+            }
+        }
+        assert_int_equal(at, some.n);
+        assert_true(at > 0);
+        pl_result_fini(&all);
+        pl_result_fini(&some);
+    }
+}
+
+TEST(a_result_counts_for_the_budget_of_all_until_it_is_freed)
+{
+    static const char *const texts[] = {"m", "m > 9.5", "1", "m @ 100", "sum(m)"};
+    struct pl_query_budget all = {.max_bytes = 900000};
+    struct pl_query_conf c = conf();
+    struct pl_result r, more;
+    c.budget = &all;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t bytes = 0;
+        assert_int_equal(range(&c, texts[i], &r), 0);
+        for (size_t k = 0; k < r.n; k++) {
+            bytes += r.series[k].n * sizeof(double) + r.series[k].labels.n;
+        }
+        assert_true(all.used >= bytes);
+        assert_true(all.used <= 500000 + 4 * bytes);
+        pl_result_fini(&r);
+        assert_int_equal(all.used, 0);
+    }
+    struct pl_source src = pl_source_mem(mem);
+    assert_int_equal(pl_source_instant(&c, &src, PL_STR("m{g='g1'}[10m]"), 490000, &r, &error), 0);
+    assert_true(all.used >= r.n * N_SAMPLES * 2 * sizeof(double));
+    pl_result_fini(&r);
+    assert_int_equal(all.used, 0);
+    assert_int_equal(range(&c, "m", &r), 0);
+    size_t held = all.used;
+    assert_int_equal(range(&c, "m", &more), PL_EBUSY);
+    assert_int_equal(all.used, held);
+    pl_result_fini(&r);
+    assert_int_equal(range(&c, "m", &more), 0);
+    pl_result_fini(&more);
+    assert_int_equal(all.used, 0);
+}
+
 TEST(a_query_ends_at_its_deadline)
 {
     struct pl_clock_manual manual = {1000};
@@ -373,6 +442,8 @@ int main(void)
         cmocka_unit_test(memory_over_the_budget_is_an_error_and_aggregation_needs_little_of_it),
         cmocka_unit_test(labels_that_multiply_meet_limits_and_not_the_end_of_memory),
         cmocka_unit_test(any_memory_budget_is_kept_and_named),
+        cmocka_unit_test(a_result_with_gaps_has_the_points_of_a_full_one),
+        cmocka_unit_test(a_result_counts_for_the_budget_of_all_until_it_is_freed),
         cmocka_unit_test(a_query_ends_at_its_deadline),
         cmocka_unit_test(the_deadline_is_looked_at_within_large_groups),
         cmocka_unit_test(a_canceled_query_ends),
