@@ -148,7 +148,7 @@ struct share {
 struct worker {
     struct pl_pool *pool;
     pthread_t thread;
-    int64_t began_ns; /* the task it runs; 0: none. Locked by the pool */
+    int64_t began_ns; /* the task or share it runs; 0: none. Locked by the pool */
 };
 
 struct pl_pool {
@@ -247,13 +247,15 @@ static void run_task(struct pl_pool *p, struct worker *w)
     p->n_busy--;
 }
 
-static void run_share(struct pl_pool *p, struct share *s)
+static void run_share(struct pl_pool *p, struct worker *w, struct share *s)
 {
     s->helpers++;
     p->n_busy++;
+    w->began_ns = p->long_ns ? now_ns() : 1; /* one step of it may take long, too */
     pthread_mutex_unlock(&p->lock);
     share_help(p, s);
     pthread_mutex_lock(&p->lock);
+    w->began_ns = 0;
     p->n_busy--;
     if (--s->helpers == 0) {
         pthread_cond_signal(&s->left);
@@ -286,7 +288,7 @@ static void *work(void *arg)
         if (p->tasks && wait == 0) {
             run_task(p, w);
         } else if (p->n_busy < p->n_run && (s = share_find(p))) {
-            run_share(p, s);
+            run_share(p, w, s);
         } else if (p->closing && !p->tasks) {
             break;
         } else {

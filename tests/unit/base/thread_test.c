@@ -249,6 +249,53 @@ TEST(tasks_begin_while_a_parallel_for_goes_on)
     pl_pool_free(pool);
 }
 
+struct helped {
+    struct gate gate;
+    pthread_t caller;
+};
+
+/** The caller waits until a worker helps; the worker waits at the gate. */
+static void help_at_gate(void *ctx, size_t i)
+{
+    struct helped *h = ctx;
+    (void)i;
+    if (!pthread_equal(pthread_self(), h->caller)) {
+        wait_at_gate(&h->gate.task);
+    }
+    while (!h->gate.entered) {
+    }
+}
+
+static void *for_helped(void *arg)
+{
+    struct nested_for *f = arg;
+    struct helped *h = (struct helped *)f->gate; /* its first member */
+    h->caller = pthread_self();
+    pl_pool_for(f->pool, 2, help_at_gate, h);
+    return NULL;
+}
+
+TEST(a_worker_that_helps_for_long_lets_a_task_begin)
+{
+    struct helped h = {.gate.lock = PTHREAD_MUTEX_INITIALIZER};
+    struct pl_pool *pool = NULL;
+    atomic_size_t done = 0;
+    struct job job = {.task.run = count_job, .done = &done};
+    assert_int_equal(pl_pool_new_spare(1, 2, 5, "pool", &pool), PL_OK);
+    pthread_mutex_lock(&h.gate.lock);
+    pthread_t other;
+    struct nested_for arg = {pool, &h.gate};
+    assert_int_equal(pl_thread_start(&other, "for", for_helped, &arg), PL_OK);
+    while (!h.gate.entered) {
+    }
+    assert_true(pl_pool_submit(pool, &job.task));
+    while (done < 1) { /* it ends while the gate is shut */
+    }
+    pthread_mutex_unlock(&h.gate.lock);
+    pthread_join(other, NULL);
+    pl_pool_free(pool);
+}
+
 struct nested {
     struct pl_pool *pool;
     atomic_uint *marks;
@@ -284,6 +331,7 @@ int main(void)
         cmocka_unit_test(with_every_worker_busy_the_caller_does_it_all),
         cmocka_unit_test(a_task_that_runs_for_long_lets_the_next_one_begin),
         cmocka_unit_test(tasks_begin_while_a_parallel_for_goes_on),
+        cmocka_unit_test(a_worker_that_helps_for_long_lets_a_task_begin),
         cmocka_unit_test(a_parallel_for_inside_another_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
