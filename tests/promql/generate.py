@@ -522,7 +522,7 @@ class Generator:
             lambda: Node("v", ["histogram_sum(", 0, ")"], [self.native(depth - 1)]),
             lambda: Node("v", [f"histogram_fraction({bounds[low]}, ",
                                f"{self.pick(bounds[low + 1:])}, ", 0, ")"],
-                         [self.native(depth - 1)]),
+                         [self.native(0)]),     # 2.42's sums keep empty negative buckets
             lambda: Node("v", [self.pick(("count", "group")), ("by",), "(", 0, ")"],
                          [self.native(depth - 1)],
                          {"by": self.grouping(NATIVE_LABELS) if self.chance(0.75) else ""}),
