@@ -202,10 +202,10 @@ const uint32_t *pl__posting_list(const struct pl__posting *p)
     return p->kind == PL__POSTING_BIG ? NULL : ids_of_const(p);
 }
 
-void pl__posting_or(roaring_bitmap_t *r, const struct pl__posting *p)
+void pl__posting_or_lazy(roaring_bitmap_t *r, const struct pl__posting *p)
 {
     if (p->kind == PL__POSTING_BIG) {
-        roaring_bitmap_or_inplace(r, p->u.big->r);
+        roaring_bitmap_lazy_or_inplace(r, p->u.big->r, true);
     } else {
         roaring_bitmap_add_many(r, p->n, ids_of_const(p));
     }

@@ -46,5 +46,6 @@ bool pl__posting_has(const struct pl__posting *p, uint32_t id);
 const roaring_bitmap_t *pl__posting_bitmap(const struct pl__posting *p, bool *owned);
 /** The ids where there are few, ascending; NULL: there is a bitmap. */
 const uint32_t *pl__posting_list(const struct pl__posting *p);
-/** Union into r. */
-void pl__posting_or(roaring_bitmap_t *r, const struct pl__posting *p);
+/** Union into r, which is to be repaired (roaring_bitmap_repair_after_lazy) before it is used;
+ * lists must come before bitmaps. */
+void pl__posting_or_lazy(roaring_bitmap_t *r, const struct pl__posting *p);

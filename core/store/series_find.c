@@ -106,8 +106,16 @@ static const roaring_bitmap_t *term_bitmap(struct pl_series *s, const struct ter
     }
     roaring_bitmap_t *r = roaring_bitmap_create();
     *owned = true;
-    for (size_t i = 0; r && i < t->n_pairs; i++) {
-        pl__posting_or(r, &pl__pair(&s->y, t->pairs[i])->post);
+    for (int big = 0; r && big < 2; big++) { /* bitmaps last: what is lazy takes no single ids */
+        for (size_t i = 0; i < t->n_pairs; i++) {
+            const struct pl__posting *p = &pl__pair(&s->y, t->pairs[i])->post;
+            if ((p->kind == PL__POSTING_BIG) == big) {
+                pl__posting_or_lazy(r, p);
+            }
+        }
+    }
+    if (r) {
+        roaring_bitmap_repair_after_lazy(r);
     }
     return r;
 }
@@ -125,8 +133,54 @@ static bool term_has(struct pl_series *s, const struct term *t, uint32_t id)
     return false;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/** The pair that a series has for a name; false if none. */
+static bool pair_of(const struct pl_series *s, uint32_t id, uint32_t name, uint32_t *pair)
+{
+    uint32_t pairs[PL_LABELS_MAX];
+    uint32_t n = pl__series_pairs(s, id, pairs);
+    for (uint32_t i = 0; i < n; i++) {
+        if (pl__pair(&s->y, pairs[i])->name == name) {
+            *pair = pairs[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/** set = set & lists, or & ~lists, where few series are in the set for so many in the lists: each
+ * is asked for its value. */
+static int combine_by_values(struct pl_series *s, roaring_bitmap_t **set, struct term *t)
+{
+    uint32_t name = 0, pair;
+    uint64_t have = roaring_bitmap_get_cardinality(*set);
+    uint32_t *ids = malloc((have + 1) * sizeof *ids);
+    if (!ids) {
+        return PL_ENOMEM;
+    }
+    qsort(t->pairs, t->n_pairs, sizeof *t->pairs, by_number);
+    roaring_bitmap_to_uint32_array(*set, ids);
+    bool known = pl__symbols_name(&s->y, t->m->name, &name);
+    size_t n = 0;
+    for (uint64_t i = 0; i < have; i++) {
+        bool in = known && pair_of(s, ids[i], name, &pair) &&
+                  bsearch(&pair, t->pairs, t->n_pairs, sizeof pair, by_number);
+        ids[n] = ids[i];
+        n += in == t->take;
+    }
+    roaring_bitmap_free(*set);
+    *set = roaring_bitmap_of_ptr(n, ids);
+    free(ids);
+    return *set ? 0 : PL_ENOMEM;
+}
+
 /** set = set & lists, or & ~lists. */
-static int combine(struct pl_series *s, roaring_bitmap_t **set, const struct term *t)
+static int combine(struct pl_series *s, roaring_bitmap_t **set, struct term *t)
 {
     uint64_t have = *set ? roaring_bitmap_get_cardinality(*set) : 0;
     if (*set && have <= 128 && t->n > 16 * have) { /* few are left: ask for each */
@@ -140,6 +194,9 @@ static int combine(struct pl_series *s, roaring_bitmap_t **set, const struct ter
         roaring_bitmap_free(*set);
         *set = roaring_bitmap_of_ptr(n, ids);
         return *set ? 0 : PL_ENOMEM;
+    }
+    if (*set && t->n_pairs > 1 && t->n > 4 * have) {
+        return combine_by_values(s, set, t);
     }
     bool owned;
     const roaring_bitmap_t *r = term_bitmap(s, t, &owned);
@@ -191,12 +248,6 @@ static int values_init(struct values *v, size_t n)
     return 0;
 }
 
-static int by_number(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
 /** First of the sorted values that is not less than s (all those that begin with s: not greater).
  */
 static uint32_t lower_bound(struct pl_series *s, const struct pl__name *name, pl_str text,
@@ -242,20 +293,6 @@ static int values_of_name(struct pl_series *s, const struct term *t, struct valu
         add_candidate(s, v, name->pairs[i]);
     }
     return rc;
-}
-
-/** The pair that a series has for a name; false if none. */
-static bool pair_of(const struct pl_series *s, uint32_t id, uint32_t name, uint32_t *pair)
-{
-    uint32_t pairs[PL_LABELS_MAX];
-    uint32_t n = pl__series_pairs(s, id, pairs);
-    for (uint32_t i = 0; i < n; i++) {
-        if (pl__pair(&s->y, pairs[i])->name == name) {
-            *pair = pairs[i];
-            return true;
-        }
-    }
-    return false;
 }
 
 /** Distinct values that the series of a set have for the term's name. */
