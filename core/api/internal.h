@@ -266,6 +266,9 @@ struct pl__cursor {
     size_t n_columns;
 };
 void pl__cursor_fini(struct pl__cursor *at);
+/** Append the series [from, to) of a list, each but the first with a comma before it. Any thread.
+ */
+void pl__result_json_series(struct pl_buf *out, const struct pl_result *r, size_t from, size_t to);
 /** Append the next piece, until out has `full` bytes. true: that was all. */
 bool pl__result_json_piece(struct pl_buf *out, const struct pl_result *r,
                            const struct pl__shape *shape, struct pl__cursor *at, size_t full);

@@ -4,7 +4,7 @@
 #include "core/api/internal.h"
 #include <stdlib.h>
 
-#define FIRST_BYTES ((size_t)4 << 20)
+#define FIRST_BYTES ((size_t)8 << 20)
 
 /* Prometheus counts the time in the queue as well. */
 static bool late(const struct pl_job *job)
@@ -81,6 +81,47 @@ static void in_pieces(struct pl_job *job, struct pl_result *r, const struct pl__
     job->pieces.state = x;
 }
 
+/* Text is made by all idle threads where there is much of it, and not so much that it is sent in
+ * pieces. */
+#define PARTS        8
+#define PARTS_POINTS 20000
+#define POINT_BYTES  40 /* at most, nearly always */
+
+struct parts {
+    const struct pl_result *r;
+    size_t n; /* series */
+    struct pl_buf out[PARTS];
+};
+
+static void make_part(void *ctx, size_t i)
+{
+    struct parts *p = ctx;
+    pl__result_json_series(&p->out[i], p->r, p->n * i / PARTS, p->n * (i + 1) / PARTS);
+}
+
+/** The series of a matrix, all of them; or nothing, if it does not pay. */
+static void in_parallel(struct pl_job *job, const struct pl_result *r,
+                        const struct pl__shape *shape, struct pl__cursor *at)
+{
+    struct parts p = {.r = r, .n = shape->limit && shape->limit < r->n ? shape->limit : r->n};
+    size_t points = 0, bytes = 0;
+    for (size_t i = 0; i < p.n && r->type == PL_VALUE_MATRIX; i++) {
+        points += r->series[i].n;
+        bytes += r->series[i].labels.n + r->series[i].n * POINT_BYTES;
+    }
+    if (points < PARTS_POINTS || bytes > FIRST_BYTES || p.n < PARTS || !job->api->conf.pool) {
+        return;
+    }
+    piece(&job->out, false, r, shape, at, 0); /* what comes before them */
+    pl_pool_for(job->api->conf.pool, PARTS, make_part, &p);
+    for (size_t i = 0; i < PARTS; i++) {
+        pl_buf_add(&job->out, p.out[i].p, p.out[i].n);
+        job->out.failed |= p.out[i].failed;
+        pl_buf_fini(&p.out[i]);
+    }
+    at->series = p.n;
+}
+
 /* The result is taken. */
 static void answer(struct pl_job *job, struct pl_result *r)
 {
@@ -97,6 +138,9 @@ static void answer(struct pl_job *job, struct pl_result *r)
     } else {
         struct pl__cursor at = {0};
         bool csv = args->format == PL__CSV;
+        if (!csv) {
+            in_parallel(job, r, &shape, &at);
+        }
         if (!piece(&job->out, csv, r, &shape, &at, FIRST_BYTES) && !job->out.failed) {
             in_pieces(job, r, &shape, &at, csv);
             return;

@@ -231,6 +231,17 @@ static void begin(struct pl_buf *out, const struct pl_result *r)
     }
 }
 
+void pl__result_json_series(struct pl_buf *out, const struct pl_result *r, size_t from, size_t to)
+{
+    struct pl__cursor at = {0};
+    for (size_t i = from; i < to; i++) {
+        if (i) {
+            pl_buf_u8(out, ',');
+        }
+        one_series(out, &r->series[i], r->type == PL_VALUE_MATRIX, &at, SIZE_MAX);
+    }
+}
+
 bool pl__result_json_piece(struct pl_buf *out, const struct pl_result *r,
                            const struct pl__shape *shape, struct pl__cursor *at, size_t full)
 {
