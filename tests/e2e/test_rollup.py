@@ -84,7 +84,7 @@ class Rollup(perilune.unittest.TestCase):
         # A deletion takes whole buckets away, though no samples are left.
         copy.client.expect("delete", copy.client.post(
             "/api/v1/admin/tsdb/delete_series?match[]=hits_total&start="
-            f"{END - HOUR + 1}&end={END}", b""))
+            f"{END - HOUR}.001&end={END}", b""))  # all of the last bucket, to the millisecond
         self.assertEqual(self.ask(copy, "count_over_time(hits_total[1h])")[0],
                          [[60.0] * (HOURS - 1)] * 3)
 
