@@ -57,8 +57,8 @@ struct pl_pack {
     uint32_t n_tcols;
     struct pl_pack_tcol *tcols;
     uint32_t found, stride; /* of pl_pack_find: where it was last, and how far that was */
-    struct pl_buf scratch; /* inflated body */
-    struct pl_buf values;  /* of the histograms last decoded */
+    struct pl_buf scratch;  /* inflated body */
+    struct pl_buf values;   /* of the histograms last decoded */
     void *zstd;
     uint32_t cached[PL_PACK_CACHED];
     int64_t *cached_t;

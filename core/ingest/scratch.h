@@ -18,7 +18,7 @@ struct pl_ingest {
     struct pl_buf canon;                       /* canonical labels of the series at hand */
     struct pl_buf text;                        /* unescaped strings, wire keys */
     struct pl_ingest_histogram histogram;
-    struct pl_buf exemplar;                    /* canonical labels of one */
+    struct pl_buf exemplar; /* canonical labels of one */
     const struct pl_clock *clock;
     struct pl_counter *samples, *rejected[PL_REJECT_N], *alias_misses;
 };

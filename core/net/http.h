@@ -61,8 +61,8 @@ void pl_http_reply(struct pl_http_req *req, int status, const char *content_type
 void pl_http_reply_text(struct pl_http_req *req, int status, const char *text);
 /* Streaming: status and headers now, chunks after, then the end. write: false when the client is
  * gone. A writer should stop while pending is over a few MB and go on in `drained`. */
-/** Before pl_http_reply_begin: shall what is written be gzip, since the client takes it and the type
- * is text? Then the headers say so, and the writer compresses (codec/compress.h). */
+/** Before pl_http_reply_begin: shall what is written be gzip, since the client takes it and the
+ * type is text? Then the headers say so, and the writer compresses (codec/compress.h). */
 bool pl_http_reply_zips(struct pl_http_req *req, const char *content_type);
 int pl_http_reply_begin(struct pl_http_req *req, int status, const char *content_type);
 bool pl_http_reply_write(struct pl_http_req *req, struct pl_buf *part /* content taken */);
